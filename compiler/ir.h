@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The IR: decision lists.
+ *
+ * A chain is a list of rules; a rule is a list of steps, run in order; a step that does not hold
+ * ends the rule and the next rule is tried (nf_tables' BREAK). Registers are gone: what a step looks
+ * at is a selector, a pure expression over packet, metadata and conntrack, hash-consed, so that
+ * equal selectors of one IR are one pointer.
+ *
+ * Values. The value of a selector of width w is a string of w bytes, as the nf_tables register
+ * would hold it: data in network order as on the wire, host-order data (mark, len, iif…) in the
+ * byte order of the host the ruleset was read on. Comparison is memcmp(): "one big-endian
+ * unsigned integer".
+ *
+ * Failing. A partial selector may have no value: a load outside the packet, ct without a
+ * connection, oif where there is none. Then the step it stands in ends the rule, also for "not
+ * equal" and "not in". nf_tables fails where the load stands, we where it is used; where the
+ * difference shows (a counter between the two) lowering leaves an IR_NEED step at the load's place.
+ *
+ * A selector with .impure (numgen, random, a lookup that counts) is evaluated by its own IR_NEED
+ * step, once per rule, and later steps of that rule see that value. It is never hash-consed.
+ *
+ * Chains are lowered once per (table, chain, pf): nfproto is a constant, and guards it decides are
+ * gone. State (counters, limits…) is shared by all copies of a rule.
+ *
+ * Text form: doc/ir.md. ir_print() and ir_parse() are inverse; ir_check() states the invariants;
+ * ir_eval.h runs it.
+ */
+#ifndef NFT_BPF_COMPILER_IR_H
+#define NFT_BPF_COMPILER_IR_H
+
+#include <stdio.h>
+
+#include "arena.h"
+#include "diag.h"
+#include "ruleset.h"
+#include "util.h"
+
+#define IR_MAX_WIDTH 64 /* bytes: nf_tables' 16 registers of 4 */
+#define IR_MAX_DEPTH 16 /* NFT_JUMP_STACK_SIZE */
+
+struct ir;
+struct ir_sel;
+struct ir_set;
+struct ir_chain;
+struct ir_env; /* ir_eval.h */
+struct ir_step;
+struct ir_state;
+
+/* ---- selectors ---- */
+
+enum ir_op {
+	IR_CONST,  /* .bytes */
+	IR_LEAF,   /* .leaf, .param[]: read packet, metadata, conntrack… */
+	IR_AND,	   /* arg[0] & arg[1], equal widths; likewise or, xor */
+	IR_OR,
+	IR_XOR,
+	IR_SHL,	   /* .n bits, over the native 32-bit words as nft_bitwise_eval_lshift() does */
+	IR_SHR,
+	IR_BSWAP,  /* bytes reversed in each .n-byte unit (n 2, 4, 8) */
+	IR_CONCAT, /* arg[0] first */
+	IR_SLICE,  /* .n: first byte; width says how many */
+	IR_MAP,	   /* data of arg[0] in .set; partial: a miss fails */
+	IR_SCALE,  /* reciprocal_scale(host-order u32 arg[0], .n) + .m as host-order u32 */
+	IR_JHASH,  /* jhash(arg[0], width, seed .n) as host-order u32 */
+};
+
+/*
+ * What a leaf reads. One table row per kind, in the file of the nf_tables expression that makes it
+ * (compiler/expr/meta.c has "meta mark" and its like), collected by the linker: no list to extend.
+ */
+#define IR_LEAF_PARAMS 4
+struct ir_leaf {
+	const char *name;   /* as printed: "load nh", "meta mark", "ct state" */
+	const char *helper; /* BPF function in compiler/bpf that reads it (calling form: bpf/nb.h) */
+	uint8_t width;	    /* bytes; 0: set per selector */
+	uint8_t n_params;   /* numbers printed behind the name: offset of a load, direction… */
+	bool partial;
+	bool impure;
+	uint8_t cost;	    /* about ns on the fast path; the cost model's unit */
+	/* Value into @out (sel->width bytes); false: none. */
+	bool (*eval)(const struct ir_sel *sel, const struct ir_env *env, uint8_t *out);
+};
+#define IR_LEAF_TABLE __attribute__((used, section("ir_leaves"), aligned(8)))
+const struct ir_leaf *ir_leaf_find(const char *name);
+
+struct ir_sel {
+	enum ir_op op;
+	uint16_t width; /* bytes, 1..IR_MAX_WIDTH */
+	bool partial;	/* or one of its arguments is */
+	bool impure;
+	uint32_t id; /* dense within the ir: index for side tables */
+	uint32_t n_args;
+	struct ir_sel **args;
+	union {
+		const uint8_t *bytes;		/* IR_CONST */
+		struct {
+			const struct ir_leaf *leaf;
+			uint64_t param[IR_LEAF_PARAMS];
+		};				/* IR_LEAF */
+		struct {
+			uint32_t n, m;
+		};
+		struct ir_set *set;		/* IR_MAP */
+	};
+};
+
+/* Constructors fold constants and simplify (bswap of bswap, slice of concat, and with all ones). */
+struct ir_sel *ir_const(struct ir *ir, const void *bytes, uint32_t width);
+struct ir_sel *ir_leaf(struct ir *ir, const struct ir_leaf *leaf, uint32_t width,
+		       const uint64_t *params);
+struct ir_sel *ir_binary(struct ir *ir, enum ir_op op, struct ir_sel *a, struct ir_sel *b);
+struct ir_sel *ir_shift(struct ir *ir, enum ir_op op, struct ir_sel *a, uint32_t bits);
+struct ir_sel *ir_bswap(struct ir *ir, struct ir_sel *a, uint32_t unit);
+struct ir_sel *ir_concat(struct ir *ir, struct ir_sel **args, uint32_t n);
+struct ir_sel *ir_slice(struct ir *ir, struct ir_sel *a, uint32_t first, uint32_t width);
+struct ir_sel *ir_map(struct ir *ir, struct ir_sel *key, struct ir_set *set);
+struct ir_sel *ir_scale(struct ir *ir, struct ir_sel *a, uint32_t mod, uint32_t offset);
+struct ir_sel *ir_jhash(struct ir *ir, struct ir_sel *a, uint32_t seed);
+
+/* ---- sets ---- */
+
+struct ir_verdict {
+	enum ir_verdict_code {
+		IR_CONTINUE, /* goes on with the rule's next step */
+		IR_ACCEPT,
+		IR_DROP,
+		IR_RETURN,
+		IR_JUMP,
+		IR_GOTO,
+	} code;
+	struct ir_chain *chain; /* jump, goto */
+};
+
+struct ir_elem {
+	/* set->width bytes each; lo == hi (same pointer) for a single point. With set->ranged, field
+	 * by field, both ends inclusive; else as one byte string. NULL: the catch-all element. */
+	const uint8_t *lo, *hi;
+	const uint8_t *data;	   /* set->data_width bytes, or NULL */
+	struct ir_verdict verdict; /* of a verdict map */
+	uint64_t expires;	   /* ms left when read; 0: never */
+	struct ir_state **states;  /* counters, limits… of this element; n in set->n_states */
+	const struct set_elem *origin;
+};
+
+enum ir_set_kind { IR_SET, IR_DATA_MAP, IR_VERDICT_MAP };
+
+struct ir_set {
+	uint32_t id;
+	const char *name;     /* unique in the ir: "table:set" with family; anonymous too */
+	enum ir_set_kind kind;
+	uint16_t width;	      /* of a key, bytes */
+	uint16_t data_width;
+	bool ranged;	      /* concatenation whose fields are ranges */
+	bool intervals;	      /* some lo != hi */
+	bool is_mutable;      /* named: its elements may change while the programs run */
+	bool has_timeout;
+	uint32_t n_fields;    /* 1 unless a concatenation */
+	uint8_t *field_width; /* bytes, padded to 4 in a concatenation */
+	struct ir_elem *elems; /* disjoint; sorted by lo unless ranged; the catch-all last */
+	size_t n_elems;
+	uint32_t n_states;     /* per element */
+	uint32_t size;	       /* most elements it may hold; 0: no limit */
+	const struct set *origin;
+};
+struct ir_set *ir_set_new(struct ir *ir, const char *name);
+
+/* ---- state and effects ---- */
+
+/*
+ * What a rule may do besides deciding, and what it keeps between packets: counter, limit, quota,
+ * last, log, dynset… One descriptor per kind in compiler/expr, collected by the linker.
+ */
+#define IR_EFFECT_PARAMS 6
+struct ir_effect_op {
+	const char *name;	/* as printed: "counter", "limit" */
+	const char *helper;	/* BPF function in compiler/bpf (calling form: bpf/nb.h) */
+	uint8_t state_size;	/* bytes of state in the shared area; 0: none */
+	bool per_cpu;		/* state is struct nb_counter in the per-CPU area, without a helper */
+	bool may_break;		/* can end the rule */
+	uint8_t n_params;
+	uint8_t max_args;
+	uint8_t cost;
+	/* false: the rule ends here. @state: state_size bytes of this state. */
+	bool (*eval)(const struct ir_step *step, struct ir_env *env, void *state);
+};
+#define IR_EFFECT_TABLE __attribute__((used, section("ir_effects"), aligned(8)))
+const struct ir_effect_op *ir_effect_find(const char *name);
+
+/* One piece of state, shared by all copies of the rule, or by all users of a named object. */
+struct ir_state {
+	uint32_t id;	/* dense within the ir; for per-CPU state the index of its counter */
+	const struct ir_effect_op *op;
+	uint64_t param[IR_EFFECT_PARAMS];
+	const void *init;	/* state_size bytes, or NULL for zeros; counters: packets, bytes u64 */
+	uint32_t index;		/* per-CPU: n-th counter; shared: byte offset in the area */
+	/* Where it comes from; strings live as long as the ir. */
+	struct diag_place at;
+	uint32_t expr;		/* index of the expression in its rule */
+	const char *object;	/* named object, or NULL */
+	const void *key;	/* identity: the model's rule, object or element; with expr */
+};
+/* The state of (@key, @expr), made on first use. */
+struct ir_state *ir_state_get(struct ir *ir, const struct ir_effect_op *op, const void *key,
+			      uint32_t expr);
+
+/* ---- steps, rules, chains ---- */
+
+enum ir_step_kind {
+	IR_NEED,    /* .sel must have a value */
+	IR_GUARD,   /* .guard on .sel */
+	IR_EFFECT,  /* .effect with .state, .args */
+	IR_VERDICT, /* .verdict; ends the rule unless it is a jump that returns */
+	IR_VMAP,    /* .sel looked up in .set gives the verdict; a miss ends the rule */
+};
+
+enum ir_guard {
+	IR_EQ,	      /* memcmp(sel, lo) == 0 */
+	IR_NE,
+	IR_RANGE,     /* lo <= sel <= hi */
+	IR_NOT_RANGE,
+	IR_IN,	      /* .set */
+	IR_NOT_IN,
+};
+
+struct ir_step {
+	enum ir_step_kind kind;
+	uint32_t expr; /* index of the nf_tables expression it comes from */
+	struct ir_sel *sel;
+	enum ir_guard guard;
+	const uint8_t *lo, *hi; /* sel->width bytes */
+	struct ir_set *set;
+	const struct ir_effect_op *effect;
+	struct ir_state *state;
+	uint64_t param[IR_EFFECT_PARAMS]; /* of a stateless effect */
+	struct ir_sel **args;
+	uint32_t n_args;
+	struct ir_verdict verdict;
+};
+
+struct ir_rule {
+	struct ir_chain *chain;
+	uint32_t index; /* position in the nf_tables chain, from 1 */
+	uint64_t handle;
+	struct ir_step *steps;
+	uint32_t n_steps;
+	bool never; /* lowering found that it cannot match in this pf; it has no steps */
+	const struct rule *origin;
+};
+
+struct ir_chain {
+	uint32_t id;
+	uint8_t pf;	/* NFPROTO_IPV4 or NFPROTO_IPV6: what its packets are */
+	uint8_t family; /* the table's */
+	const char *table, *name;
+	bool is_base;
+	uint8_t policy; /* NF_ACCEPT, NF_DROP; of a base chain */
+	uint8_t hook;
+	int32_t priority;
+	struct ir_rule *rules;
+	uint32_t n_rules;
+	bool lowered;	/* false: only referred to so far */
+	const struct chain *origin;
+};
+
+/* A program to be attached: the compiled base chains of one hook and priority, in running order. */
+struct ir_prog {
+	const char *name; /* C identifier of at most 15 characters: "v4_input_0" */
+	uint8_t pf;	  /* NFPROTO_IPV4, NFPROTO_IPV6 */
+	uint8_t hook;	  /* NF_INET_* */
+	int32_t priority; /* the chains' own; where the link goes is the run time's matter */
+	struct ir_chain **bases;
+	uint32_t n_bases;
+};
+
+struct ir {
+	struct arena *arena;
+	struct ir_prog *progs;
+	uint32_t n_progs;
+	struct ir_chain **chains;
+	uint32_t n_chains;
+	struct ir_set **sets;
+	uint32_t n_sets;
+	struct ir_state **states;
+	uint32_t n_states;
+	uint32_t n_counters;	    /* per-CPU states */
+	uint32_t shared_state_size; /* bytes of the shared area, 8-aligned pieces */
+	uint32_t n_sels;
+	void *cons; /* hash-consing table, private to ir.c */
+};
+
+struct ir *ir_new(void); /* with an arena of its own */
+void ir_free(struct ir *ir);
+void ir_freep(struct ir **ir);
+struct ir_chain *ir_chain_new(struct ir *ir, uint8_t pf, uint8_t family, const char *table,
+			      const char *name);
+struct ir_chain *ir_chain_find(const struct ir *ir, uint8_t pf, uint8_t family, const char *table,
+			       const char *name);
+struct ir_prog *ir_prog_new(struct ir *ir);
+
+/* ---- text ---- */
+void ir_print(const struct ir *ir, FILE *out);
+void ir_sel_print(const struct ir_sel *sel, FILE *out);
+void ir_step_print(const struct ir_step *step, FILE *out);
+/* Reads what ir_print() wrote; errors with line and column into @ds, then -EINVAL. */
+int ir_parse(const char *text, size_t len, const char *file, struct diags *ds, struct ir **ret_ir);
+
+/* Every invariant of this file; the first violation as malloc'ed text, or NULL. */
+char *ir_check(const struct ir *ir);
+
+#endif

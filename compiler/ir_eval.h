@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The evaluator: the IR run in C, for the unprivileged oracle. It is written to be right, not fast,
+ * and follows the kernel's interpreter (nft_do_chain()) step by step.
+ */
+#ifndef NFT_BPF_COMPILER_IR_EVAL_H
+#define NFT_BPF_COMPILER_IR_EVAL_H
+
+#include "ir.h"
+
+/* A network device as a rule sees it; index 0: there is none. */
+struct ir_dev {
+	uint32_t ifindex;
+	char name[16]; /* IFNAMSIZ, zero-padded */
+	char kind[16]; /* rtnl_link_ops->kind, zero-padded; "" for none */
+	uint16_t type; /* ARPHRD_* */
+	uint32_t group;
+	uint32_t sdif; /* master's index as inet_sdif() gives it; 0: none */
+};
+
+struct ir_ct {
+	uint32_t status, mark, expiration_ms;
+	uint8_t dir; /* of this packet: IP_CT_DIR_* */
+	uint8_t l3proto, protocol;
+	uint8_t addr[2][2][16]; /* [dir][0 src, 1 dst]; v4 in the first 4 bytes */
+	uint8_t port[2][2][2];	/* network order */
+	uint16_t zone[2];
+	uint32_t id;
+	uint8_t labels[16];
+	char helper[16];
+	bool has_helper, has_acct;
+	uint64_t bytes[2], packets[2];
+};
+
+/* What one packet meets. All integers in host order unless said. Owned by the caller. */
+struct ir_env {
+	uint8_t pf, hook;
+	/* From the network header on; len is skb->len. */
+	const uint8_t *data;
+	uint32_t len;
+	/* The link layer header before it; mac_len 0: none (output). */
+	const uint8_t *mac;
+	uint32_t mac_len;
+	struct ir_dev in, out;
+	uint32_t mark, priority, cpu, cgroup, secpath;
+	uint8_t pkttype;
+	uint16_t protocol; /* ETH_P_*, host order */
+	bool has_sock;
+	uint32_t skuid, skgid;
+	uint32_t rtclassid;
+	uint64_t now_ns;  /* CLOCK_MONOTONIC: limits, expiry */
+	uint64_t time_ns; /* CLOCK_REALTIME */
+	uint32_t skb_hash;
+	uint32_t (*random)(void *arg);
+	void *random_arg;
+	/* Conntrack: ctinfo is the low bits of skb->_nfct; 7 untracked. has_ct: a connection is set. */
+	bool has_ct, is_template;
+	uint8_t ctinfo;
+	struct ir_ct ct;
+
+	/* State between packets; ir_state_area_new() makes them. */
+	uint8_t *shared;	/* ir->shared_state_size bytes */
+	struct ir_counter {
+		uint64_t packets, bytes;
+	} *counters;		/* ir->n_counters */
+	/* Elements that dynset added; private to the evaluator's set code. */
+	void *sets;
+
+	/* What happened. */
+	const struct ir_rule *decided_by; /* NULL: the policy */
+	void (*on_rule)(void *arg, const struct ir_rule *rule, bool matched);
+	void *on_rule_arg;
+
+	/* Private: values of impure selectors in the running rule, transport header cache. */
+	void *scratch;
+};
+
+int ir_env_init_state(struct ir_env *env, const struct ir *ir); /* -ENOMEM */
+void ir_env_fini_state(struct ir_env *env);
+
+/* Runs one base chain: NF_ACCEPT or NF_DROP. */
+uint8_t ir_eval_chain(const struct ir_chain *base, struct ir_env *env);
+/* All base chains of a program in order: the first drop is final. */
+uint8_t ir_eval_prog(const struct ir_prog *prog, struct ir_env *env);
+/* A selector's value into @out (sel->width bytes); false: it has none. */
+bool ir_eval_sel(const struct ir_sel *sel, struct ir_env *env, uint8_t *out);
+
+/*
+ * nft_set_pktinfo_ipv4/6(): where the transport header is. l4proto_known false: a truncated IPv6
+ * chain, transport loads and meta l4proto have no value.
+ */
+struct ir_transport {
+	bool l4proto_known;
+	uint8_t l4proto;
+	uint32_t offset;
+	uint16_t frag_offset; /* in 8-byte units; not 0: a later fragment */
+};
+struct ir_transport ir_packet_transport(const struct ir_env *env);
+
+#endif
