@@ -41,6 +41,14 @@ struct nft_input {
 	const struct ruleset *model;
 	/* Sent before the batch when it is validated: puts parked chains back on their hooks. */
 	const struct batch *prelude;
+	/*
+	 * Called on a copy of the batch (whole, with BATCH_BEGIN and _END as sent) before it is
+	 * validated; may change messages in place, neither their number nor their nlmsg_seq (so that
+	 * carets still fit). The batch that is returned is the one before. NULL: none. It is
+	 * rt_rewrite() of runtime/, which makes a prelude needless.
+	 */
+	int (*rewrite)(void *arg, struct batch *b);
+	void *rewrite_arg;
 	FILE *out, *err; /* nft's own output and messages, carets included */
 };
 
