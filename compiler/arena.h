@@ -29,7 +29,10 @@ void *arena_memdup(struct arena *a, const void *data, size_t size);
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* A growing array: returns @array with room for @n + 1 elements of @size bytes. */
+/*
+ * A growing array: returns @array with room for @n + 1 elements of @size bytes. Only for arrays that
+ * came from here, from their first element on: how much room there is follows from @n.
+ */
 void *arena_grow(struct arena *a, void *array, size_t n, size_t size);
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

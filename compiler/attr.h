@@ -18,7 +18,10 @@ bool attr_find(struct blob attrs, uint16_t type, struct blob *ret_value);
 /* Each attribute in turn: start with *pos = 0; false at the end. */
 bool attr_next(struct blob attrs, uint32_t *pos, uint16_t *ret_type, struct blob *ret_value);
 
-/* A u8, be16, be32 or be64 attribute as a host integer, by its length; @dflt if absent. */
+/*
+ * A u8, be16, be32 or be64 attribute as a host integer, by its length; @dflt if absent or of any
+ * other length.
+ */
 uint64_t attr_uint(struct blob attrs, uint16_t type, uint64_t dflt);
 
 /* A string attribute; NULL if absent or without a terminating NUL. */

@@ -55,8 +55,10 @@ enum ir_op {
 	IR_AND,	   /* arg[0] & arg[1], equal widths; likewise or, xor */
 	IR_OR,
 	IR_XOR,
-	IR_SHL,	   /* .n bits, over the native 32-bit words as nft_bitwise_eval_lshift() does */
-	IR_SHR,
+	/* .n bits (1..31) over native 32-bit words, carry towards the first one, as
+	 * nft_bitwise_eval_lshift() does; a last word that is not whole is padded with zeros. */
+	IR_SHL,
+	IR_SHR,	   /* likewise, carry towards the last */
 	IR_BSWAP,  /* bytes reversed in each .n-byte unit (n 2, 4, 8) */
 	IR_CONCAT, /* arg[0] first */
 	IR_SLICE,  /* .n: first byte; width says how many */
@@ -88,8 +90,9 @@ struct ir_sel {
 	enum ir_op op;
 	uint16_t width; /* bytes, 1..IR_MAX_WIDTH */
 	bool partial;	/* or one of its arguments is */
-	bool impure;
-	uint32_t id; /* dense within the ir: index for side tables */
+	bool impure;	/* this node itself; what is made of it is a pure function of its value */
+	uint32_t id;	/* dense within the ir: index for side tables */
+	uint32_t size;	/* nodes of the tree it stands for, shared ones counted each time */
 	uint32_t n_args;
 	struct ir_sel **args;
 	union {
@@ -105,7 +108,11 @@ struct ir_sel {
 	};
 };
 
-/* Constructors fold constants and simplify (bswap of bswap, slice of concat, and with all ones). */
+/*
+ * Constructors fold constants and simplify (bswap of bswap, slice of concat, and with all ones), but
+ * never lose that a selector can fail: what drops a partial argument is not folded. Widths must fit;
+ * that is the caller's to know (assert).
+ */
 struct ir_sel *ir_const(struct ir *ir, const void *bytes, uint32_t width);
 struct ir_sel *ir_leaf(struct ir *ir, const struct ir_leaf *leaf, uint32_t width,
 		       const uint64_t *params);
@@ -164,6 +171,7 @@ struct ir_set {
 	const struct set *origin;
 };
 struct ir_set *ir_set_new(struct ir *ir, const char *name);
+struct ir_set *ir_set_find(const struct ir *ir, const char *name);
 
 /* ---- state and effects ---- */
 
@@ -286,7 +294,7 @@ struct ir {
 	uint32_t n_counters;	    /* per-CPU states */
 	uint32_t shared_state_size; /* bytes of the shared area, 8-aligned pieces */
 	uint32_t n_sels;
-	void *cons; /* hash-consing table, private to ir.c */
+	struct ir_tables *tables; /* ir_index.h: hash-consing, find by name */
 };
 
 struct ir *ir_new(void); /* with an arena of its own */
