@@ -15,6 +15,14 @@
  *	NB_EFFECT(limit) { … }
  * gets p, state (the state's bytes in nb_state, or NULL), p0..p5 and args (the chunks of the
  * step's selectors, one after the other).
+ *
+ * What the verifier has learnt about a value by a compare with a constant it keeps, and lists of
+ * rules over such values explode in its state space. So
+ *   - struct nb_pkt must stay in registers: never pass it to a function that is not inlined, never
+ *     keep its address. Pass p->ctx to functions of their own (NB_GLOBAL).
+ *   - What rules compare again and again lives in struct nb_frame, is read through the volatile
+ *     accessors below for each use, and is thus unknown to the verifier each time.
+ *   - Loops over a constant count are unrolled (#pragma unroll), or the pipeline leaves a loop.
  */
 #ifndef NFT_BPF_COMPILER_BPF_NB_H
 #define NFT_BPF_COMPILER_BPF_NB_H
@@ -25,24 +33,90 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-/* Lives on the program's stack, mostly in registers once inlined. Filled by nb_pkt_init(). */
+#define NB_INLINE static __attribute__((always_inline)) inline
+/* Functions that generated code calls must not be dropped by clang: external, hidden, inlined. */
+#define NB_API __attribute__((always_inline, used, visibility("hidden")))
+/* A BPF function of its own, verified by itself, once; arguments: ctx, numbers, memory. */
+#define NB_GLOBAL __attribute__((noinline, used, weak))
+
+/*
+ * Kept on the stack in pairs of 4 bytes, the first one written first: the verifier then takes all 8
+ * bytes for unknown data (a lone 4-byte store at a multiple of 8 it would track).
+ */
+struct nb_frame {
+	volatile __u32 len, linear;
+	volatile __u32 l4proto, th;
+	volatile __u64 scratch; /* result of nb_load_slow() */
+};
+
 struct nb_pkt {
 	struct bpf_nf_ctx *ctx;
 	const struct nf_hook_state *state;
 	struct sk_buff *skb;
 	const __u8 *data; /* network header; readable for linear bytes */
-	__u32 linear;	  /* skb->len - skb->data_len */
-	__u32 len;	  /* skb->len */
-	__u32 th;	  /* offset of the transport header from data */
-	__u8 pf;	  /* a constant in every program */
-	__u8 l4proto;
-	bool l4_known;	  /* false: truncated IPv6 headers; l4proto and transport loads fail */
-	bool later_frag;  /* a later fragment: transport loads fail */
+	struct nb_frame *frame;
+	__u8 pf; /* a constant in every program */
 };
 
-#define NB_INLINE static __attribute__((always_inline)) inline
-/* Functions that generated code calls must not be dropped by clang: external, hidden, inlined. */
-#define NB_API __attribute__((always_inline, used, visibility("hidden")))
+#define NB_L4_UNKNOWN 0x100	 /* l4proto: a truncated chain of IPv6 headers */
+#define NB_TH_NONE    0x7fff0000 /* th: none (unknown, or a later fragment); beyond every packet */
+
+/*
+ * Accessors. A program whose helpers reach nb_l4proto() or nb_th() gets
+ * nb_transport_init() at its start, others do not: emit finds out by itself.
+ */
+NB_INLINE __u32 nb_len(struct nb_pkt *p) /* skb->len */
+{
+	return p->frame->len;
+}
+NB_INLINE __u32 nb_linear(struct nb_pkt *p) /* bytes readable at p->data */
+{
+	return p->frame->linear;
+}
+/* The transport protocol, or NB_L4_UNKNOWN. Also known for later fragments. */
+NB_API __u32 nb_l4proto(struct nb_pkt *p);
+/* Offset of the transport header from p->data, or NB_TH_NONE: then transport loads fail. */
+NB_API __u32 nb_th(struct nb_pkt *p);
+
+/*
+ * @width bytes (constant) at @off from the network header into chunks; false: outside the packet.
+ * Non-linear packets included. nb_load_bytes() is for any offset, nb_load_nh() (a leaf) knows what
+ * needs no check.
+ */
+NB_API bool nb_load_bytes(struct nb_pkt *p, __u32 off, __u64 width, __u64 *out);
+/* Up to 8 bytes, without a look at the linear part; 0 when outside the packet, else 1. */
+int nb_load_slow(struct bpf_nf_ctx *ctx, __u32 off, __u32 width, __u64 *out);
+
+/* Bytes 0…width-1 (at most 8) at @from as a big-endian number; no check. */
+NB_INLINE __u64 nb_get(const __u8 *from, __u32 width)
+{
+#define NB_AT(type, i) ((__u64) * (const volatile type *)(from + (i)))
+	switch (width) {
+	case 1:
+		return NB_AT(__u8, 0);
+	case 2:
+		return bpf_ntohs(NB_AT(__u16, 0));
+	case 3:
+		return (__u64)bpf_ntohs(NB_AT(__u16, 0)) << 8 | NB_AT(__u8, 2);
+	case 4:
+		return bpf_ntohl(NB_AT(__u32, 0));
+	case 5:
+		return (__u64)bpf_ntohl(NB_AT(__u32, 0)) << 8 | NB_AT(__u8, 4);
+	case 6:
+		return (__u64)bpf_ntohl(NB_AT(__u32, 0)) << 16 | bpf_ntohs(NB_AT(__u16, 4));
+	case 7:
+		return (__u64)bpf_ntohl(NB_AT(__u32, 0)) << 24 |
+		       (__u64)bpf_ntohs(NB_AT(__u16, 4)) << 8 | NB_AT(__u8, 6);
+	default:
+		return bpf_be64_to_cpu(NB_AT(__u64, 0));
+	}
+#undef NB_AT
+}
+
+/* Host-order numbers, as nf_tables keeps them in registers, as a chunk. */
+#define nb_host16(v) ((__u64)bpf_htons(v))
+#define nb_host32(v) ((__u64)bpf_htonl(v))
+#define nb_host64(v) ((__u64)bpf_cpu_to_be64(v))
 
 #define NB_LEAF(name)                                                                              \
 	NB_API bool nb_##name(struct nb_pkt *p, __u64 width, __u64 p0, __u64 p1, __u64 p2,         \

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's types, as far as the helpers here read them.
+ *
+ * Only the members that are read are named; where they really are is found out when the object is
+ * loaded (CO-RE), so neither order nor what is left out matters. Members that do not exist on every
+ * kernel from 6.4 on need bpf_core_field_exists() at their use.
+ */
+#ifndef NFT_BPF_COMPILER_BPF_KERNEL_H
+#define NFT_BPF_COMPILER_BPF_KERNEL_H
+
+typedef unsigned char __u8;
+typedef signed char __s8;
+typedef unsigned short __u16;
+typedef short __s16;
+typedef unsigned int __u32;
+typedef int __s32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u64 __be64;
+typedef __u16 __le16;
+typedef __u32 __le32;
+typedef __u64 __le64;
+typedef __u16 __sum16;
+typedef __u32 __wsum;
+typedef _Bool bool;
+#define true  1
+#define false 0
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+
+/* Which of the values of linux/bpf.h bpf_helpers.h and the helpers need. */
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
+
+enum { NF_DROP = 0, NF_ACCEPT = 1 };
+enum { NFPROTO_IPV4 = 2, NFPROTO_IPV6 = 10 };
+enum { ETH_ALEN = 6, ETH_HLEN = 14, VLAN_HLEN = 4 };
+
+/* UAPI, opaque: a dynptr is two words of the verifier's own. */
+struct bpf_dynptr {
+	__u64 __opaque[2];
+} __attribute__((aligned(8)));
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct net_device {
+	int ifindex;
+};
+
+struct sk_buff {
+	unsigned int len, data_len;
+	__be16 protocol, vlan_proto;
+	__u16 vlan_tci;
+	__u32 vlan_all; /* vlan_proto and vlan_tci; not 0: skb_vlan_tag_present() */
+	__u16 network_header, mac_header;
+	unsigned char *head, *data;
+};
+
+struct nf_hook_state {
+	__u8 hook, pf;
+	struct net_device *in, *out;
+};
+
+struct bpf_nf_ctx {
+	const struct nf_hook_state *state;
+	struct sk_buff *skb;
+};
+
+#pragma clang attribute pop
+
+/* kfuncs */
+extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *ptr)
+	__attribute__((section(".ksyms")));
+
+#endif
