@@ -38,6 +38,7 @@
 
 #define IR_MAX_WIDTH 64 /* bytes: nf_tables' 16 registers of 4 */
 #define IR_MAX_DEPTH 16 /* NFT_JUMP_STACK_SIZE */
+#define IR_MAX_IMPURE 128 /* impure selectors of a rule: NFT_RULE_MAXEXPRS */
 
 struct ir;
 struct ir_sel;
@@ -208,6 +209,11 @@ struct ir_state {
 	const char *object;	/* named object, or NULL */
 	const void *key;	/* identity: the model's rule, object or element; with expr */
 };
+/* Bytes of ir_state.init. */
+static inline uint32_t ir_state_init_size(const struct ir_effect_op *op)
+{
+	return op->per_cpu ? 16 : op->state_size;
+}
 /* The state of (@key, @expr), made on first use. */
 struct ir_state *ir_state_get(struct ir *ir, const struct ir_effect_op *op, const void *key,
 			      uint32_t expr);
