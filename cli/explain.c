@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nft-bpf explain: chain by chain and rule by rule, compiled how, or why not.
+ */
+#include <jansson.h>
+#include <linux/netfilter.h>
+#include <stdio.h>
+
+#include "../compiler/lower.h"
+#include "../netlink/nft.h"
+#include "cli.h"
+
+struct explain {
+	const struct ruleset *rs;
+	const struct lower_result *lr;
+	const struct diags *blockers;
+	const struct rule_texts *texts;
+};
+
+static const struct lower_chain *find_base(const struct explain *ex, const struct chain *c)
+{
+	for (uint32_t i = 0; i < ex->lr->n_chains; i++)
+		if (ex->lr->chains[i].base == c)
+			return &ex->lr->chains[i];
+	return NULL;
+}
+
+/* A regular chain is compiled if the IR has it: only compiled base chains' chains are in there. */
+static bool is_compiled(const struct explain *ex, const struct chain *c)
+{
+	const struct lower_chain *lc = c->is_base ? find_base(ex, c) : NULL;
+
+	if (c->is_base)
+		return lc && lc->compiled;
+	for (uint32_t i = 0; i < ex->lr->ir->n_chains; i++)
+		if (ex->lr->ir->chains[i]->origin == c && ex->lr->ir->chains[i]->lowered)
+			return true;
+	return false;
+}
+
+static bool is_at(const struct diag *d, const struct chain *c, const struct rule *r, uint32_t index)
+{
+	return d->level == DIAG_BLOCKER && d->at.table && d->at.chain &&
+	       d->at.family == c->table->family && strcmp(d->at.table, c->table->name) == 0 &&
+	       strcmp(d->at.chain, c->name) == 0 &&
+	       (r ? d->at.rule == index : d->at.rule == 0);
+}
+
+static const char *hook_name(uint32_t hook)
+{
+	static const char *const names[] = {"prerouting", "input", "forward", "output",
+					    "postrouting"};
+
+	return hook < ARRAY_SIZE(names) ? names[hook] : "ingress";
+}
+
+/* Which programs a base chain is part of: "v4_input_0, v6_input_0". */
+static void print_programs(const struct explain *ex, const struct chain *c)
+{
+	const struct ir *ir = ex->lr->ir;
+	const char *sep = "";
+
+	for (uint32_t i = 0; i < ir->n_progs; i++)
+		for (uint32_t j = 0; j < ir->progs[i].n_bases; j++)
+			if (ir->progs[i].bases[j]->origin == c) {
+				printf("%s%s", sep, ir->progs[i].name);
+				sep = ", ";
+			}
+}
+
+static void print_blockers(const struct explain *ex, const struct chain *c, const struct rule *r,
+			   uint32_t index)
+{
+	const struct diag *d;
+
+	list_for_each (d, &ex->blockers->list, node)
+		if (is_at(d, c, r, index))
+			printf("\t\t%s^ %s [%s]\n", r ? "    " : "", d->text, d->code);
+}
+
+/* The rule's decision list per protocol family, when asked to say more. */
+static void print_steps(const struct explain *ex, const struct chain *c, const struct rule *r)
+{
+	const struct ir *ir = ex->lr->ir;
+
+	for (uint32_t i = 0; i < ir->n_chains; i++) {
+		const struct ir_chain *ic = ir->chains[i];
+
+		if (ic->origin != c || !ic->lowered)
+			continue;
+		for (uint32_t j = 0; j < ic->n_rules; j++) {
+			const struct ir_rule *ir_rule = &ic->rules[j];
+
+			if (ir_rule->origin != r)
+				continue;
+			printf("\t\t      %s:", ic->pf == NFPROTO_IPV6 ? "ip6" : "ip");
+			if (ir_rule->never)
+				fputs(" never matches", stdout);
+			for (uint32_t k = 0; k < ir_rule->n_steps; k++) {
+				fputs(k ? "; " : " ", stdout);
+				ir_step_print(&ir_rule->steps[k], stdout);
+			}
+			putchar('\n');
+		}
+	}
+}
+
+static void print_chain(const struct explain *ex, const struct chain *c, bool verbose)
+{
+	const struct lower_chain *lc = c->is_base ? find_base(ex, c) : NULL;
+	const struct rule *r;
+	uint32_t index = 0;
+
+	printf("\tchain %s", c->name);
+	if (c->is_base)
+		printf(" (%s, %s, priority %d)", c->type, hook_name(c->hooknum), c->priority);
+	if (is_compiled(ex, c)) {
+		fputs(": compiled", stdout);
+		if (c->is_base) {
+			fputs(" into ", stdout);
+			print_programs(ex, c);
+		}
+	} else if (lc) {
+		printf(": stays with the interpreter: %s [%s]", lc->why ? lc->why : "", lc->code);
+	} else {
+		fputs(": not reached by a compiled chain", stdout);
+	}
+	putchar('\n');
+	print_blockers(ex, c, NULL, 0);
+	list_for_each (r, &c->rules, node) {
+		const char *text = rule_text(ex->texts, r);
+
+		printf("\t\t%3u %s\n", ++index, text ? text : "?");
+		print_blockers(ex, c, r, index);
+		if (verbose)
+			print_steps(ex, c, r);
+	}
+}
+
+static void print_text(const struct explain *ex, bool verbose)
+{
+	const struct table *t;
+	const struct chain *c;
+
+	list_for_each (t, &ex->rs->tables, node) {
+		printf("table %s %s\n", family_name(t->family), t->name);
+		list_for_each (c, &t->chains, node)
+			print_chain(ex, c, verbose);
+	}
+}
+
+static json_t *rule_json(const struct explain *ex, const struct chain *c, const struct rule *r,
+			 uint32_t index)
+{
+	json_t *blockers = json_array();
+	const struct diag *d;
+
+	list_for_each (d, &ex->blockers->list, node)
+		if (is_at(d, c, r, index))
+			json_array_append_new(blockers,
+					      json_pack("{s:s, s:s, s:s?}", "code", d->code, "text",
+							d->text, "expr", d->at.expr));
+	if (!r)
+		return blockers;
+	return json_pack("{s:I, s:i, s:s?, s:o}", "handle", (json_int_t)r->handle, "index",
+			 (int)index, "rule", rule_text(ex->texts, r), "blockers", blockers);
+}
+
+static json_t *chain_json(const struct explain *ex, const struct chain *c)
+{
+	json_t *rules = json_array();
+	json_t *j = json_pack("{s:s, s:s, s:s, s:b}", "family", family_name(c->table->family),
+			      "table", c->table->name, "chain", c->name, "compiled",
+			      is_compiled(ex, c));
+	const struct rule *r;
+	uint32_t index = 0;
+
+	if (c->is_base) {
+		json_object_set_new(j, "type", json_string(c->type));
+		json_object_set_new(j, "hook", json_string(hook_name(c->hooknum)));
+		json_object_set_new(j, "priority", json_integer(c->priority));
+	}
+	json_object_set_new(j, "blockers", rule_json(ex, c, NULL, 0));
+	list_for_each (r, &c->rules, node)
+		json_array_append_new(rules, rule_json(ex, c, r, ++index));
+	json_object_set_new(j, "rules", rules);
+	return j;
+}
+
+static void print_json(const struct explain *ex)
+{
+	json_t *chains = json_array();
+	json_t *root = json_pack("{s:o}", "chains", chains);
+	const struct table *t;
+	const struct chain *c;
+
+	list_for_each (t, &ex->rs->tables, node)
+		list_for_each (c, &t->chains, node)
+			json_array_append_new(chains, chain_json(ex, c));
+	json_dumpf(root, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(root);
+}
+
+int cmd_explain(struct cli *cli, int argc, char **argv)
+{
+	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
+	CLEANUP(rule_texts_freep) struct rule_texts *texts = NULL;
+	CLEANUP(ir_freep) struct ir *ir = NULL;
+	struct lower_result lr = {0};
+	struct explain ex;
+	int status;
+
+	if (argc > 1)
+		return cli_usage_error("explain: \"%s\" is too much", argv[1]);
+	status = cli_ruleset(cli, &rs);
+	if (status != EXIT_OK)
+		return status;
+	if (lower_ruleset(rs, &(struct lower_options){0}, &cli->diags, &lr) < 0 ||
+	    rule_texts_new(rs, &texts) < 0)
+		return EXIT_ERROR;
+	ir = lr.ir;
+	if (cli->dump)
+		return cli_dump(cli, rs, &lr);
+	ex = (struct explain){.rs = rs, .lr = &lr, .blockers = &cli->diags, .texts = texts};
+	if (cli->json)
+		print_json(&ex);
+	else
+		print_text(&ex, cli->verbose);
+	return EXIT_OK;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nft-bpf -f FILE, nft-bpf NFT COMMAND, take and give: what changes the ruleset that runs.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "../netlink/nfnl.h"
+#include "../runtime/runtime.h"
+#include "cli.h"
+
+#define MAX_ATTEMPTS 10 /* at a ruleset that others keep changing */
+
+static void print_times(const struct cli *cli, const struct rt_plan *plan)
+{
+	if (cli->verbose)
+		fprintf(stderr,
+			"nft-bpf: lowering %.1f ms, LLVM %.1f ms, verifier %.1f ms, commit %.1f ms\n",
+			plan->ms_lower, plan->ms_compile, plan->ms_verify, plan->ms_commit);
+}
+
+/* Reads the ruleset as it is, then the input on top of it. -ERESTART: it moved meanwhile. */
+static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input *input,
+		     const struct rt_load_options *opt, struct rt_plan *plan)
+{
+	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
+	CLEANUP(batch_fini) struct batch batch = {0};
+	int err = rt_model(rt, &cli->diags, &rs);
+
+	if (err < 0)
+		return err;
+	if (input) {
+		struct nft_input in = *input;
+
+		in.model = rs;
+		in.rewrite = rt_rewrite;
+		in.rewrite_arg = rs;
+		err = nft_capture(&in, &cli->diags, &batch);
+		if (err < 0 || batch.len == 0)
+			return err;
+	}
+	err = rt_load(rt, rs, input ? &batch : NULL, opt, &cli->diags, plan);
+	/* The report names chains of the model, so it has to be made while that lives. */
+	if (err == 0 && cli_report_fallbacks(cli, &plan->lowered) != EXIT_OK)
+		err = opt->check ? -EINVAL : 0;
+	return err;
+}
+
+static int load(struct cli *cli, const struct nft_input *input)
+{
+	const struct rt_options open_opt = {.wait_lock = true};
+	const struct rt_load_options opt = {
+		.require_bpf = cli->require_bpf,
+		.check = cli->check,
+	};
+	CLEANUP(rt_closep) struct runtime *rt = NULL;
+	struct rt_plan plan = {0};
+	struct progress *progress;
+	int err;
+
+	if (rt_open(&open_opt, &cli->diags, &rt) < 0)
+		return EXIT_ERROR;
+	progress = progress_start(input ? "loading" : "taking over");
+	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+		err = load_once(cli, rt, input, &opt, &plan);
+		if (err != -ERESTART)
+			break;
+		rt_plan_fini(&plan);
+		plan = (struct rt_plan){0};
+	}
+	progress_end(progress);
+	if (err == -ERESTART)
+		diag_add(&cli->diags, DIAG_ERROR, "busy", NULL,
+			 "the ruleset is being changed by others all the time; nothing was changed");
+	else if (err == 0)
+		print_times(cli, &plan);
+	rt_plan_fini(&plan);
+	return err < 0 ? EXIT_ERROR : EXIT_OK;
+}
+
+int cmd_load(struct cli *cli, int argc, char **argv)
+{
+	struct nft_input in;
+	int status = cli_input(cli, &in);
+
+	(void)argc;
+	(void)argv;
+	if (status != EXIT_OK)
+		return status;
+	in.kernel = NFT_KERNEL_REAL;
+	return load(cli, &in);
+}
+
+int cmd_take(struct cli *cli, int argc, char **argv)
+{
+	if (argc > 1)
+		return cli_usage_error("take: \"%s\" is too much", argv[1]);
+	return load(cli, NULL);
+}
+
+int cmd_give(struct cli *cli, int argc, char **argv)
+{
+	const struct rt_options opt = {.wait_lock = true};
+	CLEANUP(rt_closep) struct runtime *rt = NULL;
+	struct progress *progress;
+	int err;
+
+	if (argc > 1)
+		return cli_usage_error("give: \"%s\" is too much", argv[1]);
+	if (rt_open(&opt, &cli->diags, &rt) < 0)
+		return EXIT_ERROR;
+	progress = progress_start("handing back");
+	err = rt_give(rt, &cli->diags);
+	progress_end(progress);
+	return err < 0 ? EXIT_ERROR : EXIT_OK;
+}
