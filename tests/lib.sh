@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the shell tests share: TAP, scratch namespaces, traffic. Sourced by bash scripts, which end
+# with `plan`. Environment: NFT_BPF, top_srcdir (set by make check).
+
+set -u
+: "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
+: "${NFT_BPF:=$top_srcdir/build/nft-bpf}"
+export NFT_BPF_BACKEND=${NFT_BPF_BACKEND:-$(dirname "$NFT_BPF")/.libs/nft-bpf-llvm.so}
+
+tap_n=0
+tmp=$(mktemp -d)
+tap_namespaces=()
+
+tap_finish() {
+	local n pids
+	pids=$(jobs -p)
+	[ -n "$pids" ] && kill $pids 2>/dev/null
+	for n in "${tap_namespaces[@]}"; do
+		"$NFT_BPF" --netns "$n" give >/dev/null 2>&1
+		ip netns del "$n" 2>/dev/null
+	done
+	rm -rf "$tmp"
+}
+trap tap_finish EXIT
+trap 'exit 1' INT TERM
+
+# ok WHAT COMMAND…: the command must succeed; its output is shown when it does not.
+ok() {
+	local what=$1
+	shift
+	tap_n=$((tap_n + 1))
+	if "$@" >"$tmp/ok.out" 2>&1; then
+		echo "ok $tap_n - $what"
+	else
+		echo "not ok $tap_n - $what"
+		echo "# $*"
+		sed 's/^/#   /' "$tmp/ok.out" | head -n 40
+	fi
+}
+not() { ! "$@"; }
+# is WHAT GOT EXPECTED
+is() {
+	tap_n=$((tap_n + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $tap_n - $1"
+	else
+		echo "not ok $tap_n - $1"
+		printf 'got: %s\nexpected: %s\n' "$2" "$3" | sed 's/^/#   /'
+	fi
+}
+# like WHAT TEXT EXTENDED-REGEX
+like() {
+	tap_n=$((tap_n + 1))
+	if grep -qE -- "$3" <<<"$2"; then
+		echo "ok $tap_n - $1"
+	else
+		echo "not ok $tap_n - $1"
+		printf 'text: %s\nis not like: %s\n' "$2" "$3" | sed 's/^/#   /'
+	fi
+}
+plan() { echo "1..$tap_n"; }
+skip_all() {
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+[ "$(id -u)" = 0 ] || skip_all "needs root"
+
+# netns NAME…: scratch namespaces with lo up, removed at the end.
+netns() {
+	local n
+	for n; do
+		ip netns add "$n"
+		tap_namespaces+=("$n")
+		ip -n "$n" link set lo up
+	done
+}
+# in_ns NAME COMMAND…: without ip's remount of /sys.
+in_ns() {
+	local n=$1
+	shift
+	nsenter --net="/run/netns/$n" "$@"
+}
+# veth NS DEV NS DEV
+veth() {
+	ip -n "$1" link add "$2" type veth peer name "$4" netns "$3"
+	ip -n "$1" link set "$2" up
+	ip -n "$3" link set "$4" up
+}
+# addr NS DEV ADDRESS…
+addr() {
+	local n=$1 d=$2 a
+	shift 2
+	for a; do
+		case $a in
+		*:*) ip -n "$n" addr add "$a" dev "$d" nodad ;;
+		*) ip -n "$n" addr add "$a" dev "$d" ;;
+		esac
+	done
+}
+nb() { # nb NS ARGS…
+	local n=$1
+	shift
+	"$NFT_BPF" --netns "$n" "$@"
+}
+# serve NS PORT…: TCP servers that say "ok", and UDP ones that echo, on v4 and v6.
+serve() {
+	local n=$1
+	shift
+	in_ns "$n" python3 - "$@" <<'PY' &
+import selectors, socket, sys
+sel = selectors.DefaultSelector()
+for port in map(int, sys.argv[1:]):
+    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+        s = socket.socket(socket.AF_INET6, kind)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("::", port))
+        if kind == socket.SOCK_STREAM:
+            s.listen(16)
+        sel.register(s, selectors.EVENT_READ, kind)
+while True:
+    for key, _ in sel.select():
+        s = key.fileobj
+        if key.data == socket.SOCK_STREAM:
+            c, _ = s.accept()
+            c.sendall(b"ok")
+            c.close()
+        else:
+            data, peer = s.recvfrom(2048)
+            try:
+                s.sendto(data, peer)
+            except OSError:
+                pass
+PY
+	sleep 0.4
+}
+# tcp NS ADDRESS PORT: connects and reads; udp: sends and hears the echo. 1 s of patience.
+tcp() {
+	in_ns "$1" python3 -c "
+import socket
+s = socket.create_connection(('$2', $3), 1); s.settimeout(1)
+assert s.recv(2) == b'ok'"
+}
+udp() {
+	in_ns "$1" python3 -c "
+import socket
+f = socket.AF_INET6 if ':' in '$2' else socket.AF_INET
+s = socket.socket(f, socket.SOCK_DGRAM); s.settimeout(1)
+s.sendto(b'hi', ('$2', $3)); assert s.recv(8) == b'hi'"
+}
+png() { in_ns "$1" ping -c1 -W1 "$2"; }
+# counter NS TABLE CHAIN COMMENT [nft]: packets of the commented rule, ours or (nft) the kernel's.
+counter() {
+	if [ "${5:-}" = nft ]; then
+		in_ns "$1" nft list chain inet "$2" "$3"
+	else
+		nb "$1" list chain inet "$2" "$3"
+	fi | sed -n "s/.*counter packets \([0-9]*\) .*comment \"$4\".*/\1/p"
+}

@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Bad input and bad places: a message, exit status 1 or 2, and nothing changed.
+. "$(dirname "$0")/lib.sh"
+
+n=in-$$
+netns $n
+dir=/sys/fs/bpf/nft-bpf/net-$(stat -Lc %i /run/netns/$n)
+cat >"$tmp/good.nft" <<'NFT'
+table ip good {
+	chain in {
+		type filter hook input priority 0; policy accept;
+		tcp dport 22 counter accept
+	}
+}
+NFT
+ok "a good ruleset loads" nb $n -f "$tmp/good.nft"
+before=$(nb $n list ruleset; ls -R "$dir")
+
+# refused WHAT STATUS REGEX ARGS…: fails like that, and changes nothing
+refused() {
+	local what=$1 status=$2 re=$3 out
+	shift 3
+	out=$(nb $n "$@" 2>&1 </dev/null)
+	is "$what: exit status" "$?" "$status"
+	like "$what: message" "$out" "$re"
+	is "$what: nothing changed" "$(nb $n list ruleset; ls -R "$dir")" "$before"
+}
+echo 'table ip x { chain c { type filter hook input priority 0; bogus; } }' >"$tmp/syntax.nft"
+refused "syntax error" 1 'syntax error' -f "$tmp/syntax.nft"
+like "syntax error: nft's caret" "$(nb $n -f "$tmp/syntax.nft" 2>&1)" '\^\^'
+is "syntax error: nft's own words" "$(nb $n -f "$tmp/syntax.nft" 2>&1)" \
+	"$(in_ns $n nft -f "$tmp/syntax.nft" 2>&1)"
+refused "missing file" 1 'No such file' -f "$tmp/missing.nft"
+refused "a directory" 1 '.' -f "$tmp"
+head -c 4096 /dev/urandom >"$tmp/binary.nft"
+refused "a binary file" 1 '.' -f "$tmp/binary.nft"
+echo 'table ip x { chain c { type filter hook input priority 0; iif nosuchdev drop; } }' >"$tmp/dev.nft"
+refused "unknown interface" 1 'nosuchdev' -f "$tmp/dev.nft"
+echo 'delete table ip nosuch' >"$tmp/kernel.nft"
+refused "refused by the kernel" 1 'No such file or directory' -f "$tmp/kernel.nft"
+is "refused by the kernel: nft's own words" "$(nb $n -f "$tmp/kernel.nft" 2>&1)" \
+	"$(in_ns $n nft -f "$tmp/kernel.nft" 2>&1)"
+echo 'table ip x { chain c { type filter hook input priority 0; jump nosuch; } }' >"$tmp/jump.nft"
+refused "unknown jump target" 1 'No such file' -f "$tmp/jump.nft"
+{
+	cat "$tmp/good.nft"
+	echo 'add rule ip good nosuch accept'
+} >"$tmp/half.nft"
+refused "the last of many commands refused" 1 '.' -f "$tmp/half.nft"
+refused "unknown option" 2 'nft-bpf --help' --no-such-option
+refused "no file" 2 'nft-bpf --help'
+refused "-D without =" 2 'NAME=VALUE' -D foo -f "$tmp/good.nft"
+refused "an unknown command" 1 '.' frobnicate
+refused "an unknown namespace" 1 'nosuch' --netns nosuch status
+refused "-c" 0 '^' -c -f "$tmp/good.nft"
+echo 'table ip x { chain c { type filter hook input priority 0; ip saddr 1.2.3.4 reject; } }' >"$tmp/reject.nft"
+refused "--require-bpf" 1 'expr-reject' --require-bpf -f "$tmp/reject.nft"
+
+: >"$tmp/empty.nft"
+ok "an empty file changes nothing" nb $n -f "$tmp/empty.nft"
+is "an empty file: nothing changed" "$(nb $n list ruleset; ls -R "$dir")" "$before"
+ok "standard input" bash -c "'$NFT_BPF' --netns $n -f - <'$tmp/good.nft'"
+
+out=$(nsenter --net=/run/netns/$n setpriv --reuid 65534 --clear-groups "$NFT_BPF" -f "$tmp/good.nft" 2>&1)
+is "not root: exit status" $? 1
+like "not root: message" "$out" '[Pp]ermi|root|privilege|Operation not permitted'
+
+# Names: odd, long, many.
+long=$(printf 'a%.0s' $(seq 200))
+{
+	echo "flush ruleset"
+	echo "table ip $long { chain $long { type filter hook input priority 0; counter accept; } }"
+	echo 'table inet a.b-c/d_e { chain x.y-z/w_v { type filter hook output priority 0; counter; } }'
+	for i in $(seq 100); do
+		echo "table ip t$i { chain c { type filter hook forward priority $i; ip saddr 10.0.0.$i drop; } }"
+	done
+} >"$tmp/names.nft"
+ok "long, odd and many names" nb $n -f "$tmp/names.nft"
+is "all of them are compiled" "$(nb $n status -j | python3 -c "
+import json, sys
+print(sum(c['compiled'] for c in json.load(sys.stdin)['chains']))")" 102
+ok "list them" nb $n list ruleset
+ok "give them back" nb $n give
+
+# Two at once: both work, one after the other.
+ok "load for two" nb $n -f "$tmp/good.nft"
+nb $n -f "$tmp/good.nft" & a=$!
+nb $n -f "$tmp/good.nft" & b=$!
+wait $a; sa=$?
+wait $b; sb=$?
+is "two at once: exit statuses" "$sa $sb" "0 0"
+
+# No place for pins.
+mkdir "$tmp/nobpffs"
+out=$(NFT_BPF_BPFFS=$tmp/nobpffs nb $n -f "$tmp/good.nft" 2>&1)
+like "no bpffs: said" "$out" 'bpf'
+
+# A namespace that goes away: its programs are seen, and gc removes them.
+m=in-gone-$$
+netns $m
+inode=$(stat -Lc %i /run/netns/$m)
+ok "load in a namespace" nb $m -f "$tmp/good.nft"
+ip netns del $m
+like "status --all shows it" "$("$NFT_BPF" status --all)" "$inode"
+like "gc -c names it" "$("$NFT_BPF" gc -c)" "$inode.*would"
+like "gc removes it" "$("$NFT_BPF" gc)" "$inode.*removed"
+ok "nothing is left of it" test ! -e /sys/fs/bpf/nft-bpf/net-$inode
+plan

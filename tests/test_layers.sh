@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Layering: the compiler knows no netlink and no libbpf, LLVM stays below compiler/emit, netlink knows
+# no run time; every header compiles alone.
+. "$(dirname "$0")/lib.sh"
+cd "$top_srcdir" || exit 1
+
+# includes DIR…: what their C files include, as FILE:LINE
+includes() { grep -nE '^#[[:space:]]*include' -r "$@" --include='*.c' --include='*.h'; }
+none() { # none WHAT LINES
+	is "$1" "$2" ""
+}
+none "compiler/ includes no netlink, libbpf, libmnl, libnftnl, libnftables" \
+	"$(includes compiler | grep -v '^compiler/bpf/' |
+		grep -E '<bpf/|libmnl|libnftnl|nftables/|"\.\./(\.\./)?(netlink|runtime|cli)/' |
+		grep -v '<linux/')"
+none "LLVM only below compiler/emit" \
+	"$(includes compiler netlink runtime cli difftest | grep -v '^compiler/emit/' | grep 'llvm-c')"
+none "netlink/ includes neither runtime/ nor cli/ nor libbpf" \
+	"$(includes netlink | grep -E '"\.\./(runtime|cli|difftest)/|<bpf/')"
+none "runtime/ includes neither cli/ nor difftest/" \
+	"$(includes runtime | grep -E '"\.\./(cli|difftest)/')"
+for h in $(git ls-files '*.h' 2>/dev/null || find . -name '*.h'); do
+	case $h in compiler/bpf/*|*.bpf.h|build*) continue ;; esac
+	ok "$h compiles alone" gcc -std=gnu11 -D_GNU_SOURCE -I. -fsyntax-only -x c "$h"
+done
+plan
