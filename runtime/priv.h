@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the run time share; nobody else includes it.
+ */
+#ifndef NFT_BPF_RUNTIME_PRIV_H
+#define NFT_BPF_RUNTIME_PRIV_H
+
+#include <linux/bpf.h>
+#include <linux/netfilter.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "root.h"
+#include "runtime.h"
+
+static inline void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+#define AUTO_CLOSE CLEANUP(close_fd)
+
+/* The program that a chain of this generation runs in, and where it hangs. */
+struct root {
+	char name[40]; /* "v4-input-0" */
+	uint8_t pf, hook;
+	int32_t priority; /* as attached */
+	bool fresh;	  /* attached by this process */
+	bool used;	  /* has a program in the generation being made */
+	int slots, verdicts;
+};
+
+struct runtime {
+	char *base;	/* bpffs */
+	char *dir;	/* base/nft-bpf/net-INODE */
+	ino_t netns;
+	uint64_t cookie;
+	int lock;	/* descriptor of dir, locked; -1 when read only */
+	bool read_only;
+	int words_fd;	/* map "generation"; -1: not made yet */
+	struct word {
+		uint32_t value, padding; /* array elements are padded to 8 bytes */
+	} *words;	/* its values by enum rt_word, mapped; NULL: not made yet */
+	size_t words_size;
+	struct root *roots;
+	size_t n_roots;
+};
+
+/* ---- stop.c ---- */
+
+/* Kills this process when $NFT_BPF_STOP_AT is @step: what a crash there leaves is tested. */
+void rt_stop_at(const char *step);
+
+/* ---- bpf.c: what libbpf 1.1 does not know, and small map work ---- */
+
+enum {
+	RT_PROG_TYPE_NETFILTER = 32,
+	RT_ATTACH_NETFILTER = 45,
+	RT_LINK_TYPE_NETFILTER = 10,
+};
+
+int rt_link_create(int prog_fd, uint8_t pf, uint8_t hook, int32_t priority);
+/* An mmapable array of @n values of @size bytes, mapped; *ret_fd is the map. */
+int rt_array_create(const char *name, uint32_t size, uint32_t n, int *ret_fd, void **ret_map,
+		    size_t *ret_size);
+/* Maps an existing one; its length is what the kernel says. -EINVAL when it is not of that kind. */
+int rt_array_map(int fd, bool writable, void **ret_map, size_t *ret_size, uint32_t *ret_value_size,
+		 uint32_t *ret_n);
+int rt_map_create_mmapable(const char *name, uint32_t size, uint32_t n, int *ret_fd);
+/* Returns when no program (and no packet) is under way that began before the call. */
+int rt_wait_programs(void);
+
+/* ---- bpffs.c ---- */
+
+/* The bpffs to use, as a path; mounted when @mount and it was not. -ENOENT: there is none. */
+int bpffs_find(bool mount, struct diags *ds, char **ret);
+/* "base/nft-bpf" and so on: formats, -ENOMEM. */
+int path_printf(char **ret, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int dir_remove(const char *path); /* with all in it; a path that is not there is fine */
+int dir_clear(const char *path);  /* all in it */
+/* Calls @fn for each entry but dots, in no order, until it fails; no such directory is empty. */
+int dir_each(const char *path, int (*fn)(void *arg, const char *name), void *arg);
+int rt_pin(int fd, const char *path, struct diags *ds);
+
+/* ---- open.c ---- */
+
+/* Says once what failed and hands the error through. */
+int rt_error(struct diags *ds, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+int rt_netns_self(ino_t *ret_inode, uint64_t *ret_cookie);
+int rt_open_dir(const char *base, ino_t netns, struct runtime **ret); /* read only, any namespace */
+
+/* ---- root.c ---- */
+
+int roots_scan(struct runtime *rt, struct diags *ds);
+void roots_close(struct runtime *rt);
+/* The root at exactly that place, attached if need be. -EBUSY: the place is taken. */
+int root_get(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority, uint32_t verdict,
+	     struct diags *ds, struct root **ret);
+struct root *root_find(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority);
+int root_set_slot(struct root *r, uint32_t parity, int prog_fd); /* prog_fd -1: empties it */
+int root_set_verdict(struct root *r, uint32_t parity, uint32_t verdict);
+int root_remove(struct runtime *rt, struct root *r); /* detaches */
+const char *hook_name(uint8_t hook);
+
+/* ---- gen.c ---- */
+
+/* The map of words, made when @create. */
+int gen_words(struct runtime *rt, bool create, struct diags *ds);
+uint32_t gen_current(const struct runtime *rt); /* 0: nothing was ever loaded */
+int gen_path(const struct runtime *rt, uint32_t gen, char **ret);
+bool gen_exists(const struct runtime *rt, uint32_t gen);
+/* Numbers of the generations that have a directory, ascending. */
+int gen_list(const struct runtime *rt, uint32_t **ret, size_t *ret_n);
+void gen_flip(struct runtime *rt, uint32_t gen); /* one store: all hooks decide by @gen now */
+int gen_drop(struct runtime *rt, uint32_t gen); /* its pins */
+int gen_pin(struct runtime *rt, uint32_t gen, const char *name, int fd, struct diags *ds);
+int gen_get(const struct runtime *rt, uint32_t gen, const char *name, int *ret_fd);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the root program and user space agree on.
+ */
+#ifndef NFT_BPF_RUNTIME_ROOT_H
+#define NFT_BPF_RUNTIME_ROOT_H
+
+/* Words of the map "generation". */
+enum rt_word {
+	RT_WORD_GENERATION, /* of the programs that decide; its lowest bit is the slot */
+	RT_WORD_RULESET,    /* the kernel's ruleset generation that they were made for */
+	RT_WORD_COOKIE_LOW, /* of the network namespace: inodes are used again, cookies are not */
+	RT_WORD_COOKIE_HIGH,
+	RT_WORDS,
+};
+
+#endif
