@@ -6,8 +6,25 @@
  * The few kernel types that are read are declared here with the members that are read; CO-RE finds
  * their places.
  */
-#include <linux/bpf.h>
 #include <stddef.h>
+
+/* What linux/bpf.h would give; the build does not depend on the kernel's headers. */
+typedef unsigned char __u8;
+typedef unsigned short __u16, __be16;
+typedef unsigned int __u32, __be32, __wsum;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10 };
+struct bpf_dynptr {
+	__u64 opaque[2];
+} __attribute__((aligned(8)));
+struct __sk_buff { /* as far as it is written */
+	__u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto;
+	__u32 priority;
+};
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
