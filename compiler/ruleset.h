@@ -19,6 +19,7 @@ struct ruleset {
 	struct list tables;
 	uint32_t generation; /* NFTA_GEN_ID of the dump it started from; 0: none */
 	uint64_t next_seq;   /* for chain->seq */
+	void *index;	     /* names -> tables, private to ruleset.c */
 };
 
 struct table {
@@ -47,6 +48,9 @@ struct chain {
 	struct list rules;
 	uint32_t n_rules;
 	uint64_t seq; /* order of registration among base chains */
+	uint32_t refs; /* jumps and gotos to it, as far as messages were applied */
+	struct rule *hint; /* where chain_find_rule() looks first */
+	uint64_t first_gone; /* 1 + generation in which an event took its first rule away; else 0 */
 
 	bool is_base;
 	char *type;	 /* "filter", "nat", "route" */
@@ -54,6 +58,7 @@ struct chain {
 	int32_t priority;
 	uint32_t policy; /* NF_ACCEPT or NF_DROP */
 	char **devices;	 /* netdev and inet ingress; NULL-terminated, or NULL */
+	struct blob counters; /* NFTA_CHAIN_COUNTERS payload, owned; len 0: none */
 
 	bool parked; /* the kernel's chain is a regular one because we took it off its hook */
 };
@@ -120,7 +125,8 @@ struct set {
 	struct blob userdata;
 	struct set_elem *elems; /* kernel order not kept; interval ends are elements of their own */
 	size_t n_elems;
-	void *index; /* private to ruleset.c */
+	uint32_t refs; /* expressions that use it, as far as messages were applied */
+	void *index; /* private to ruleset_set.c */
 	bool elems_known; /* false: the dump left elements out */
 };
 
@@ -132,6 +138,7 @@ struct object { /* named counter, quota, limit, ct helper… */
 	uint32_t type;	   /* NFT_OBJECT_* */
 	struct blob attrs; /* NFTA_OBJ_DATA's payload, owned */
 	struct blob userdata;
+	uint32_t refs; /* expressions and elements that use it */
 };
 
 struct flowtable {
@@ -160,7 +167,11 @@ void table_free(struct table *t); /* unlinks */
 
 struct chain *table_find_chain(const struct table *t, const char *name);
 struct chain *table_find_chain_handle(const struct table *t, uint64_t handle);
+struct chain *table_find_chain_id(const struct table *t, uint32_t id);
+/* @name NULL: an anonymous chain, named as the kernel would ("__chain1"). */
 struct chain *chain_new(struct table *t, const char *name);
+/* @id within the batch being applied; 0 forgets it. */
+int chain_set_id(struct chain *c, uint32_t id);
 int chain_rename(struct chain *c, const char *name);
 void chain_free(struct chain *c);
 
@@ -171,7 +182,11 @@ void rule_free(struct rule *r);
 const char *rule_comment(const struct rule *r);
 
 struct set *table_find_set(const struct table *t, const char *name);
+struct set *table_find_set_handle(const struct table *t, uint64_t handle);
+struct set *table_find_set_id(const struct table *t, uint32_t id);
+/* @name with a "%d" ("__set%d") gets the first free number, as nf_tables_set_alloc_name() does. */
 struct set *set_new(struct table *t, const char *name);
+int set_set_id(struct set *s, uint32_t id);
 void set_free(struct set *s);
 /*
  * Adds or finds by key (and, for intervals, by INTERVAL_END; for ranges by key_end too). @key NULL
@@ -183,10 +198,12 @@ void set_elem_delete(struct set *s, struct set_elem *e);
 void set_flush(struct set *s);
 
 struct object *table_find_object(const struct table *t, uint32_t type, const char *name);
+struct object *table_find_object_handle(const struct table *t, uint32_t type, uint64_t handle);
 struct object *object_new(struct table *t, uint32_t type, const char *name);
 void object_free(struct object *o);
 
 struct flowtable *table_find_flowtable(const struct table *t, const char *name);
+struct flowtable *table_find_flowtable_handle(const struct table *t, uint64_t handle);
 struct flowtable *flowtable_new(struct table *t, const char *name);
 void flowtable_free(struct flowtable *f);
 
@@ -196,5 +213,12 @@ void exprs_fini(struct exprs *es);
 
 /* Replaces an owned blob by a copy; -ENOMEM. */
 int blob_set(struct blob *b, const void *data, uint32_t len);
+void blob_fini(struct blob *b);
+
+/* NULL-terminated lists of device names (struct chain, struct flowtable); NULL is an empty one. */
+bool devices_have(char **devices, const char *name);
+int devices_add(char ***devices, const char *name);
+void devices_remove(char ***devices, const char *name);
+void devices_free(char ***devices);
 
 #endif
