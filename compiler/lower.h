@@ -16,34 +16,52 @@
 /* Which chains may be compiled, and what the run time offers. */
 struct lower_options {
 	bool follow; /* the service runs: log, reject and what else needs it may be compiled */
+	bool named_sets; /* the run time keeps the maps of named sets current */
+	uint32_t seed; /* for hashes whose seed the ruleset leaves to the kernel; any number */
+	int32_t tai_offset; /* seconds CLOCK_TAI is ahead of CLOCK_REALTIME (adjtimex(2)) */
+	int32_t minuteswest; /* the kernel's time zone (gettimeofday(2)), for meta day */
 };
 
-/*
- * Lowers every base chain of @rs that can be, and builds ir->progs. Why a base chain is left to the
- * interpreter goes to @ds as DIAG_BLOCKERs whose place is the rule and expression at fault, one for
- * each cause; lower_plan tells it chain by chain.
- */
+/* One cause why a base chain stays with the interpreter. */
+struct lower_blocker {
+	const char *code; /* lives forever; documented in nft-bpf(8) */
+	char *why;
+	struct diag_place at; /* the rule may be one of a chain that the base chain reaches */
+	uint32_t hooks;	      /* it is one in base chains of these hooks: bits 1 << NF_INET_* */
+};
+
 struct lower_chain {
 	const struct chain *base;
 	bool compiled;
-	const char *code; /* first blocker's reason code when not compiled */
-	char *why;	  /* its text; in the ir's arena */
-	uint32_t n_blockers;
+	bool mixed; /* some chain of its hook and priority is compiled, some is not */
+	const struct lower_blocker **blockers; /* all causes, in the order of the walk */
+	uint32_t n_blockers; /* not 0 where not compiled */
 };
+
 struct lower_result {
 	struct ir *ir;
-	struct lower_chain *chains; /* every base chain of the ruleset, in listing order; in arena */
+	struct lower_chain *chains; /* every base chain of the ruleset, in listing order */
 	uint32_t n_chains;
+	struct arena *arena; /* of chains and blockers, so that ir may be replaced */
 };
-int lower_ruleset(const struct ruleset *rs, const struct lower_options *opt, struct diags *ds,
-		  struct lower_result *ret);
 
 /*
- * Takes base chains out of a lowered IR again, e.g. because the verifier refused their program:
- * rebuilds progs. Reason as a DIAG_BLOCKER of @code at the chain.
+ * Lowers every base chain of @rs that can be, and builds ir->progs. What keeps the others with the
+ * interpreter goes to @ds, each cause once, as a DIAG_BLOCKER whose place is the rule and expression
+ * at fault. @rs must outlive the result.
  */
-void lower_drop_chain(struct lower_result *lr, const struct chain *base, const char *code,
-		      const char *why, struct diags *ds);
+int lower_ruleset(const struct ruleset *rs, const struct lower_options *opt, struct diags *ds,
+		  struct lower_result *ret);
+void lower_result_fini(struct lower_result *lr);
+
+/*
+ * Takes a base chain out again, e.g. because the verifier refused its program: the rest is lowered
+ * afresh, lr->ir is a new one. The reason becomes a DIAG_BLOCKER of @code (lives forever) at the
+ * chain.
+ */
+void lower_drop_chain(struct lower_result *lr, const struct lower_options *opt,
+		      const struct chain *base, const char *code, const char *why,
+		      struct diags *ds);
 
 /* ---- for compiler/expr ---- */
 
@@ -60,7 +78,8 @@ struct expr_op {
 	uint32_t object_type; /* NFT_OBJECT_*, 0: none */
 	void (*lower_object)(struct lower *lw, const struct object *o);
 	/* Stateful element expressions: the state of one set element, or NULL when not supported. */
-	struct ir_state *(*lower_elem)(struct lower *lw, const struct expr *e, const void *key);
+	struct ir_state *(*lower_elem)(struct lower *lw, const struct expr *e, const void *key,
+				       uint32_t expr);
 };
 #define EXPR_OP_TABLE __attribute__((used, section("expr_ops"), aligned(8)))
 const struct expr_op *expr_op_find(const char *name);
@@ -68,13 +87,18 @@ const struct expr_op *expr_op_find_object(uint32_t object_type);
 
 /* Reports a blocker at the current expression; @code lives forever ("meta-secmark"). */
 void lower_block(struct lower *lw, const char *code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same where it is one only below base chains of certain hooks: bits 1 << NF_INET_*. */
+void lower_block_hooks(struct lower *lw, uint32_t hooks, const char *code, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+/* An expression that has no descriptor: why, as far as it is known. */
+void lower_block_unknown(struct lower *lw, const struct expr *e);
 
 struct ir *lower_ir(struct lower *lw);
 uint8_t lower_pf(const struct lower *lw);     /* NFPROTO_IPV4/6: what the packets are */
 uint8_t lower_family(const struct lower *lw); /* the table's */
-uint32_t lower_hook(const struct lower *lw);  /* of the base chain that is being lowered */
 const struct rule *lower_rule(const struct lower *lw);
 const struct table *lower_table(const struct lower *lw);
+const struct lower_options *lower_opt(const struct lower *lw);
 uint32_t lower_expr_index(const struct lower *lw);
 struct diag_place lower_place(const struct lower *lw);
 
@@ -96,9 +120,20 @@ void lower_verdict(struct lower *lw, int32_t code, const char *chain);
 /* Appends and returns it, for params and args; @state may be NULL. */
 struct ir_step *lower_effect(struct lower *lw, const struct ir_effect_op *op,
 			     struct ir_state *state);
+/* The state of the current expression; set its params and init. */
+struct ir_state *lower_state(struct lower *lw, const struct ir_effect_op *op);
+/* The state of named object @o. */
+struct ir_state *lower_object_state(struct lower *lw, const struct ir_effect_op *op,
+				    const struct object *o);
+/* The state of a set element's expression (expr_op.lower_elem's @key, @expr). */
+struct ir_state *lower_elem_state(struct lower *lw, const struct ir_effect_op *op,
+				  const void *key, uint32_t expr);
 
-/* The IR's set for a named or anonymous set of the rule's table (compiler/sets.c); NULL: blocked. */
-struct ir_set *lower_set(struct lower *lw, const char *name);
+/* The IR's set for a set of the rule's table (compiler/sets.c); NULL: blocked. */
+struct ir_set *lower_set(struct lower *lw, const struct set *set);
+/* The model's set that NFTA_*_SET and NFTA_*_SET_ID attributes of these types name; NULL: blocked. */
+const struct set *lower_find_set(struct lower *lw, const struct expr *e, uint16_t name_attr,
+				 uint16_t id_attr);
 /* The IR chain a verdict goes to, queued for lowering; NULL: blocked (no such chain). */
 struct ir_chain *lower_chain_ref(struct lower *lw, const char *name);
 

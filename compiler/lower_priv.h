@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of lowering share: lower.c (base chains and programs), lower_walk.c (which chains
+ * a base chain reaches), lower_rule.c (one rule run symbolically), lower_block.c (blockers), sets.c.
+ */
+#ifndef NFT_BPF_COMPILER_LOWER_PRIV_H
+#define NFT_BPF_COMPILER_LOWER_PRIV_H
+
+#include "ir_index.h"
+#include "lower.h"
+
+#define LOWER_ALL_HOOKS 0xffffffffu
+#define LOWER_REG_BYTES 64
+
+/* What is known of a chain in one pf; index: ir_chain->id. */
+struct lower_info {
+	struct ir_chain *chain;
+	struct lower_blocker **blockers; /* of its rules */
+	uint32_t n_blockers;
+	struct ir_chain **next; /* chains its rules go to, each once */
+	uint32_t n_next;
+	uint32_t stamp;	 /* the walk that saw it last */
+	const struct lower_info *entered_from; /* the chain that listed it as next last */
+	uint32_t height; /* levels below it and itself; 0: not known */
+	bool on_path;
+};
+
+/* A byte of the register file. */
+struct lower_byte {
+	struct ir_sel *sel; /* NULL: not written */
+	uint32_t at;	    /* which byte of it */
+};
+
+struct lower {
+	const struct ruleset *rs;
+	const struct lower_options *opt;
+	struct ir *ir;
+	struct arena *arena; /* of the blockers: outlives ir */
+
+	struct lower_info **infos; /* by ir_chain->id */
+	uint32_t n_infos;
+	struct ir_index blocker_index, set_index, dynamic_sets;
+	uint32_t stamp;
+
+	/* The rule at hand. */
+	struct lower_info *info;
+	const struct rule *rule;
+	struct ir_rule *out;
+	const struct expr *expr;
+	uint32_t expr_index;
+	bool done; /* nothing behind this expression runs */
+	bool cut;  /* … because a guard can never hold */
+	struct lower_byte regs[LOWER_REG_BYTES];
+};
+
+/* lower_rule.c: every rule of the chain; lw->info is it. */
+void lower_chain_rules(struct lower *lw, struct lower_info *info);
+
+/* NF_* and NFT_* into the IR's; false: blocked. */
+bool lower_verdict_code(struct lower *lw, int32_t code, const char *chain, struct ir_verdict *ret);
+
+/* lower_walk.c */
+/* Notes that the chain at hand can go to @c. */
+void lower_enter(struct lower *lw, struct ir_chain *c);
+struct lower_info *lower_info(struct lower *lw, struct ir_chain *c);
+/* The base chain's copy for @pf, lowered with all that it reaches. */
+struct ir_chain *lower_base(struct lower *lw, const struct chain *base, uint8_t pf);
+/* Appends the blockers that base chain meets in this pf to its list. */
+void lower_collect(struct lower *lw, struct ir_chain *base, struct lower_chain *lc);
+
+/* lower_block.c */
+struct lower_blocker *lower_blocker_get(struct lower *lw, const void *key, uint32_t expr,
+					const char *code, uint32_t hooks);
+void lower_block_base(struct lower *lw, struct lower_chain *lc, const char *code, const char *fmt,
+		      ...) PRINTF_LIKE(4, 5);
+/* Into the base chain's list, once: the list that is being filled gets all of its own in a row. */
+void lower_blocker_add(struct lower *lw, struct lower_chain *lc, struct lower_blocker *b);
+
+/* sets.c: sets that some rule of the ruleset fills from the packet path. */
+void lower_find_dynamic_sets(struct lower *lw);
+/* The element of a constant set that holds @key, or NULL; for decisions at lowering. */
+const struct ir_elem *lower_set_find(const struct ir_set *set, const uint8_t *key);
+
+#endif

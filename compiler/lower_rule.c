@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One rule, run symbolically: a register byte holds a byte of a selector instead of data.
+ *
+ * nf_tables fails where a load stands, the IR where its value is used. So every partial selector
+ * that enters a register leaves an IR_NEED step, and at the rule's end those go whose selector is
+ * evaluated anyway before anything that can be seen happens (a counter, a verdict…).
+ */
+#include <assert.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "attr.h"
+#include "lower_priv.h"
+
+extern const struct expr_op __start_expr_ops[]
+	__attribute__((weak, visibility("hidden")));
+extern const struct expr_op __stop_expr_ops[]
+	__attribute__((weak, visibility("hidden")));
+
+const struct expr_op *expr_op_find(const char *name)
+{
+	const struct expr_op *op;
+
+	for (op = __start_expr_ops; op < __stop_expr_ops; op++)
+		if (strcmp(op->name, name) == 0)
+			return op;
+	return NULL;
+}
+
+const struct expr_op *expr_op_find_object(uint32_t object_type)
+{
+	const struct expr_op *op;
+
+	for (op = __start_expr_ops; op < __stop_expr_ops; op++)
+		if (op->object_type && op->object_type == object_type)
+			return op;
+	return NULL;
+}
+
+struct ir *lower_ir(struct lower *lw)
+{
+	return lw->ir;
+}
+
+uint8_t lower_pf(const struct lower *lw)
+{
+	return lw->info->chain->pf;
+}
+
+uint8_t lower_family(const struct lower *lw)
+{
+	return lw->info->chain->family;
+}
+
+const struct rule *lower_rule(const struct lower *lw)
+{
+	return lw->rule;
+}
+
+const struct table *lower_table(const struct lower *lw)
+{
+	return lw->info->chain->origin->table;
+}
+
+const struct lower_options *lower_opt(const struct lower *lw)
+{
+	return lw->opt;
+}
+
+uint32_t lower_expr_index(const struct lower *lw)
+{
+	return lw->expr_index;
+}
+
+/* Strings of the IR and of the model: both live as long as the IR does. */
+struct diag_place lower_place(const struct lower *lw)
+{
+	const struct ir_chain *c = lw->info->chain;
+
+	return (struct diag_place){
+		.family = c->family,
+		.table = c->table,
+		.chain = c->name,
+		.handle = lw->rule->handle,
+		.rule = lw->out->index,
+		.expr = lw->expr ? lw->expr->name : NULL,
+	};
+}
+
+/* ---- registers ---- */
+
+/* nft_parse_register(): the old numbers are 16 bytes each, the new ones 4, of the same 64. */
+static bool reg_offset(uint32_t reg, uint32_t *ret)
+{
+	if (reg >= NFT_REG_1 && reg <= NFT_REG_4)
+		*ret = (reg - NFT_REG_1) * NFT_REG_SIZE;
+	else if (reg >= NFT_REG32_00 && reg <= NFT_REG32_15)
+		*ret = (reg - NFT_REG32_00) * NFT_REG32_SIZE;
+	else
+		return false;
+	return true;
+}
+
+struct ir_sel *lower_reg(struct lower *lw, uint32_t reg, uint32_t len)
+{
+	struct ir_sel *pieces[LOWER_REG_BYTES];
+	uint32_t off, i, n = 0;
+
+	if (!reg_offset(reg, &off) || !len || off + len > LOWER_REG_BYTES) {
+		lower_block(lw, "register", "register %u with %u bytes does not exist", reg, len);
+		return NULL;
+	}
+	for (i = 0; i < len;) {
+		const struct lower_byte *b = &lw->regs[off + i];
+		uint32_t run = 1;
+
+		if (!b->sel) {
+			/* After a blocker the registers are not to be trusted; one reason is enough. */
+			if (!lw->info->n_blockers)
+				lower_block(lw, "register", "register %u is read before written",
+					    reg);
+			return NULL;
+		}
+		while (i + run < len && b[run].sel == b->sel && b[run].at == b->at + run)
+			run++;
+		pieces[n++] = ir_slice(lw->ir, b->sel, b->at, run);
+		i += run;
+	}
+	return ir_concat(lw->ir, pieces, n);
+}
+
+void lower_set_reg(struct lower *lw, uint32_t reg, struct ir_sel *sel)
+{
+	uint32_t off, i, end;
+
+	if (!sel)
+		return;
+	if (!reg_offset(reg, &off) || off + sel->width > LOWER_REG_BYTES) {
+		lower_block(lw, "register", "register %u with %u bytes does not exist", reg,
+			    sel->width);
+		return;
+	}
+	if (sel->size > IR_MAX_SIZE) {
+		lower_block(lw, "expr-size", "the rule computes too much from too much");
+		return;
+	}
+	for (i = 0; i < sel->width; i++)
+		lw->regs[off + i] = (struct lower_byte){sel, i};
+	end = ROUND_UP(sel->width, (uint32_t)NFT_REG32_SIZE);
+	if (i < end) {
+		struct ir_sel *pad = ir_const(lw->ir, "\0\0\0", end - i);
+		uint32_t first = i;
+
+		for (; i < end; i++)
+			lw->regs[off + i] = (struct lower_byte){pad, i - first};
+	}
+	if (sel->partial || sel->impure)
+		lower_need(lw, sel);
+}
+
+/* ---- steps ---- */
+
+static struct ir_step *step_new(struct lower *lw, enum ir_step_kind kind)
+{
+	struct ir_step s = {.kind = kind, .expr = lw->expr_index};
+	struct ir_rule *r = lw->out;
+
+	ARENA_PUSH(lw->ir->arena, r->steps, r->n_steps, s);
+	return &r->steps[r->n_steps - 1];
+}
+
+/* The rule ends here, whatever the packet. */
+static void cut(struct lower *lw)
+{
+	lw->done = lw->cut = true;
+}
+
+void lower_need(struct lower *lw, struct ir_sel *sel)
+{
+	if (!lw->done && sel && (sel->partial || sel->impure))
+		step_new(lw, IR_NEED)->sel = sel;
+}
+
+static struct ir_step *guard_new(struct lower *lw, enum ir_guard guard, struct ir_sel *sel)
+{
+	struct ir_step *s = step_new(lw, IR_GUARD);
+
+	s->guard = guard;
+	s->sel = sel;
+	return s;
+}
+
+/* Decided without the packet's value? True: it always or never holds (where @sel has a value). */
+static bool guard_decide(enum ir_guard guard, const struct ir_sel *sel, const uint8_t *lo,
+			 const uint8_t *hi, bool *ret_holds)
+{
+	bool inverse = guard == IR_NE || guard == IR_NOT_RANGE, inside;
+	uint32_t i;
+
+	if (sel->op == IR_CONST) {
+		inside = memcmp(sel->bytes, lo, sel->width) >= 0 &&
+			 memcmp(sel->bytes, hi, sel->width) <= 0;
+	} else if (memcmp(lo, hi, sel->width) > 0) {
+		inside = false;
+	} else {
+		for (i = 0; i < sel->width; i++)
+			if (lo[i] != 0 || hi[i] != 0xff)
+				return false;
+		inside = true;
+	}
+	*ret_holds = inside != inverse;
+	return true;
+}
+
+void lower_guard(struct lower *lw, enum ir_guard guard, struct ir_sel *sel, const uint8_t *lo,
+		 const uint8_t *hi)
+{
+	bool holds;
+	struct ir_step *s;
+
+	if (lw->done || !sel)
+		return;
+	if (guard == IR_EQ || guard == IR_NE)
+		hi = lo;
+	if (guard_decide(guard, sel, lo, hi, &holds)) {
+		/* The load that made it stands before as an IR_NEED, if it can fail. */
+		if (!holds)
+			cut(lw);
+		return;
+	}
+	if (memcmp(lo, hi, sel->width) == 0)
+		guard = guard == IR_EQ || guard == IR_RANGE ? IR_EQ : IR_NE;
+	s = guard_new(lw, guard, sel);
+	s->lo = arena_memdup(lw->ir->arena, lo, sel->width);
+	s->hi = lo == hi ? s->lo : arena_memdup(lw->ir->arena, hi, sel->width);
+}
+
+static bool set_is_pure(const struct ir_set *set)
+{
+	return !set->is_mutable && !set->n_states && !set->has_timeout;
+}
+
+void lower_guard_set(struct lower *lw, enum ir_guard guard, struct ir_sel *sel, struct ir_set *set)
+{
+	struct ir_step *s;
+
+	assert(guard == IR_IN || guard == IR_NOT_IN);
+	if (lw->done || !sel || !set)
+		return;
+	if (sel->op == IR_CONST && set_is_pure(set)) {
+		if (!lower_set_find(set, sel->bytes) == (guard == IR_IN))
+			cut(lw);
+		return;
+	}
+	s = guard_new(lw, guard, sel);
+	s->set = set;
+}
+
+static void add_verdict(struct lower *lw, struct ir_verdict v)
+{
+	if (v.code == IR_CONTINUE)
+		return;
+	step_new(lw, IR_VERDICT)->verdict = v;
+	lw->done = true;
+}
+
+void lower_vmap(struct lower *lw, struct ir_sel *sel, struct ir_set *set)
+{
+	const struct ir_elem *e;
+	struct ir_step *s;
+
+	if (lw->done || !sel || !set)
+		return;
+	if (sel->op == IR_CONST && set_is_pure(set)) {
+		e = lower_set_find(set, sel->bytes);
+		if (e)
+			add_verdict(lw, e->verdict);
+		else
+			cut(lw);
+		return;
+	}
+	s = step_new(lw, IR_VMAP);
+	s->sel = sel;
+	s->set = set;
+}
+
+bool lower_verdict_code(struct lower *lw, int32_t code, const char *chain, struct ir_verdict *ret)
+{
+	struct ir_verdict v = {0};
+
+	switch (code) {
+	case NFT_CONTINUE:
+		v.code = IR_CONTINUE;
+		break;
+	case NF_ACCEPT:
+		v.code = IR_ACCEPT;
+		break;
+	case NF_DROP:
+		v.code = IR_DROP;
+		break;
+	case NFT_RETURN:
+		v.code = IR_RETURN;
+		break;
+	case NFT_JUMP:
+	case NFT_GOTO:
+		if (!chain) {
+			lower_block(lw, "verdict", "a jump without a chain");
+			return false;
+		}
+		v.code = code == NFT_JUMP ? IR_JUMP : IR_GOTO;
+		v.chain = lower_chain_ref(lw, chain);
+		if (!v.chain)
+			return false;
+		break;
+	default:
+		lower_block(lw, (code & NF_VERDICT_MASK) == NF_QUEUE ? "expr-queue" : "verdict",
+			    "verdict %d has no lowering", code);
+		return false;
+	}
+	*ret = v;
+	return true;
+}
+
+void lower_verdict(struct lower *lw, int32_t code, const char *chain)
+{
+	struct ir_verdict v;
+
+	if (lw->done)
+		return;
+	if (code == NFT_BREAK)
+		cut(lw);
+	else if (lower_verdict_code(lw, code, chain, &v))
+		add_verdict(lw, v);
+}
+
+struct ir_step *lower_effect(struct lower *lw, const struct ir_effect_op *op,
+			     struct ir_state *state)
+{
+	struct ir_step *s = step_new(lw, IR_EFFECT);
+
+	s->effect = op;
+	s->state = state;
+	return s;
+}
+
+/* ---- state ---- */
+
+struct ir_state *lower_state(struct lower *lw, const struct ir_effect_op *op)
+{
+	struct ir_state *st = ir_state_get(lw->ir, op, lw->rule, lw->expr_index);
+
+	st->at = lower_place(lw);
+	st->at.expr = op->name;
+	return st;
+}
+
+struct ir_state *lower_object_state(struct lower *lw, const struct ir_effect_op *op,
+				    const struct object *o)
+{
+	struct ir_state *st = ir_state_get(lw->ir, op, o, 0);
+
+	st->at = (struct diag_place){
+		.family = lower_family(lw),
+		.table = lw->info->chain->table,
+		.expr = op->name,
+	};
+	if (!st->object)
+		st->object = arena_strdup(lw->ir->arena, o->name);
+	return st;
+}
+
+struct ir_state *lower_elem_state(struct lower *lw, const struct ir_effect_op *op, const void *key,
+				  uint32_t expr)
+{
+	struct ir_state *st = ir_state_get(lw->ir, op, key, expr);
+
+	st->at = (struct diag_place){
+		.family = lower_family(lw),
+		.table = lw->info->chain->table,
+		.expr = op->name,
+	};
+	return st;
+}
+
+/* ---- a rule and a chain ---- */
+
+/* Can what this step does be seen, other than by the rule ending? */
+static bool step_is_effect(const struct ir_step *s)
+{
+	switch (s->kind) {
+	case IR_NEED:
+		return s->sel->impure;
+	case IR_GUARD:
+		return s->set && s->set->n_states;
+	case IR_EFFECT:
+	case IR_VERDICT:
+	case IR_VMAP:
+		return true;
+	}
+	return true;
+}
+
+static bool sel_contains(const struct ir_sel *s, const struct ir_sel *part)
+{
+	uint32_t i;
+
+	if (s == part)
+		return true;
+	for (i = 0; i < s->n_args; i++)
+		if (sel_contains(s->args[i], part))
+			return true;
+	return false;
+}
+
+static bool step_evaluates(const struct ir_step *s, const struct ir_sel *part)
+{
+	uint32_t i;
+
+	if (s->sel && sel_contains(s->sel, part))
+		return true;
+	for (i = 0; i < s->n_args; i++)
+		if (sel_contains(s->args[i], part))
+			return true;
+	return false;
+}
+
+/* Does something before, or after without an effect between, evaluate what step @at needs? */
+static bool need_is_idle(const struct ir_rule *r, uint32_t at)
+{
+	const struct ir_sel *sel = r->steps[at].sel;
+	uint32_t i;
+
+	if (sel->impure)
+		return false;
+	for (i = 0; i < at; i++)
+		if (step_evaluates(&r->steps[i], sel))
+			return true;
+	for (i = at + 1; i < r->n_steps; i++) {
+		if (step_evaluates(&r->steps[i], sel))
+			return true;
+		if (step_is_effect(&r->steps[i]))
+			return false;
+	}
+	return false;
+}
+
+static void rule_finish(struct lower *lw)
+{
+	struct ir_rule *r = lw->out;
+	uint32_t i, n;
+
+	if (lw->cut) {
+		while (r->n_steps && !step_is_effect(&r->steps[r->n_steps - 1]))
+			r->n_steps--;
+		r->never = !r->n_steps;
+	}
+	for (i = 0; i < r->n_steps;) {
+		if (r->steps[i].kind != IR_NEED || !need_is_idle(r, i)) {
+			i++;
+			continue;
+		}
+		n = --r->n_steps - i;
+		memmove(&r->steps[i], &r->steps[i + 1], n * sizeof(*r->steps));
+	}
+}
+
+static void lower_one_rule(struct lower *lw, const struct rule *rule)
+{
+	const struct expr_op *op;
+	uint32_t i;
+
+	lw->rule = rule;
+	lw->done = lw->cut = false;
+	memset(lw->regs, 0, sizeof(lw->regs));
+	for (i = 0; i < rule->exprs.n && !lw->done; i++) {
+		lw->expr = &rule->exprs.array[i];
+		lw->expr_index = i;
+		op = expr_op_find(lw->expr->name);
+		if (op && op->lower)
+			op->lower(lw, lw->expr);
+		else
+			lower_block_unknown(lw, lw->expr);
+	}
+	rule_finish(lw);
+}
+
+void lower_chain_rules(struct lower *lw, struct lower_info *info)
+{
+	struct ir_chain *c = info->chain;
+	const struct rule *rule;
+	uint32_t n = 0;
+
+	c->rules = arena_alloc(lw->ir->arena, c->origin->n_rules * sizeof(*c->rules));
+	lw->info = info;
+	list_for_each (rule, &c->origin->rules, node) {
+		lw->out = &c->rules[n++];
+		*lw->out = (struct ir_rule){
+			.chain = c,
+			.index = n,
+			.handle = rule->handle,
+			.origin = rule,
+		};
+		lower_one_rule(lw, rule);
+	}
+	assert(n == c->origin->n_rules);
+	c->n_rules = n;
+	c->lowered = true;
+}
