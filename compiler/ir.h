@@ -39,6 +39,7 @@
 #define IR_MAX_WIDTH 64 /* bytes: nf_tables' 16 registers of 4 */
 #define IR_MAX_DEPTH 16 /* NFT_JUMP_STACK_SIZE */
 #define IR_MAX_IMPURE 128 /* impure selectors of a rule: NFT_RULE_MAXEXPRS */
+#define IR_MAX_SIZE   1024 /* ir_sel.size of what a rule uses */
 
 struct ir;
 struct ir_sel;
@@ -224,7 +225,7 @@ enum ir_step_kind {
 	IR_NEED,    /* .sel must have a value */
 	IR_GUARD,   /* .guard on .sel */
 	IR_EFFECT,  /* .effect with .state, .args */
-	IR_VERDICT, /* .verdict; ends the rule unless it is a jump that returns */
+	IR_VERDICT, /* .verdict; all but continue end the rule: a jump returns to the next one */
 	IR_VMAP,    /* .sel looked up in .set gives the verdict; a miss ends the rule */
 };
 

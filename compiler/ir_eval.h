@@ -47,8 +47,10 @@ struct ir_env {
 	uint16_t protocol; /* ETH_P_*, host order */
 	bool has_sock;
 	uint32_t skuid, skgid;
+	bool has_dst; /* a route, of which the rest: rt ... */
 	uint32_t rtclassid;
 	uint64_t now_ns;  /* CLOCK_MONOTONIC: limits, expiry */
+	uint64_t read_ns; /* the same when the ruleset was read: ir_elem.expires counts from it */
 	uint64_t time_ns; /* CLOCK_REALTIME */
 	uint32_t skb_hash;
 	uint32_t (*random)(void *arg);
@@ -63,16 +65,14 @@ struct ir_env {
 	struct ir_counter {
 		uint64_t packets, bytes;
 	} *counters;		/* ir->n_counters */
-	/* Elements that dynset added; private to the evaluator's set code. */
-	void *sets;
 
 	/* What happened. */
 	const struct ir_rule *decided_by; /* NULL: the policy */
 	void (*on_rule)(void *arg, const struct ir_rule *rule, bool matched);
 	void *on_rule_arg;
 
-	/* Private: values of impure selectors in the running rule, transport header cache. */
-	void *scratch;
+	/* Private: values of impure selectors in the running rule. */
+	struct ir_scratch *scratch;
 };
 
 int ir_env_init_state(struct ir_env *env, const struct ir *ir); /* -ENOMEM */
@@ -80,6 +80,12 @@ void ir_env_fini_state(struct ir_env *env);
 
 /* Runs one base chain: NF_ACCEPT or NF_DROP. */
 uint8_t ir_eval_chain(const struct ir_chain *base, struct ir_env *env);
+/*
+ * The element of @set that @key (set->width bytes) hits, the catch-all if none does; NULL: a miss.
+ * Expired elements are not there.
+ */
+const struct ir_elem *ir_eval_lookup(const struct ir_set *set, const struct ir_env *env,
+				     const uint8_t *key);
 /* All base chains of a program in order: the first drop is final. */
 uint8_t ir_eval_prog(const struct ir_prog *prog, struct ir_env *env);
 /* A selector's value into @out (sel->width bytes); false: it has none. */

@@ -270,9 +270,10 @@ static void print_state(FILE *f, const struct ir_state *st)
 {
 	uint32_t i;
 
-	fprintf(f, "state #%u %s", st->id, st->op->name);
+	fprintf(f, "state #%u (%s", st->id, st->op->name);
 	for (i = 0; i < st->op->n_params; i++)
 		fprintf(f, " %" PRIu64, st->param[i]);
+	fputc(')', f);
 	if (st->init) {
 		fputs(" init ", f);
 		print_bytes(f, st->init, ir_state_init_size(st->op));

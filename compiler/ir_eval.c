@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs the IR as nft_do_chain() runs rules: first verdict wins, a step that fails goes on with the
+ * next rule, and so does the rule after a jump that returned.
+ */
+#include "ir_eval.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+
+#include "ir_apply.h"
+
+/* Impure selectors of the running rule that have been evaluated, with their values. */
+struct ir_scratch {
+	uint32_t n;
+	struct {
+		const struct ir_sel *sel;
+		bool has_value;
+		uint8_t value[IR_MAX_WIDTH];
+	} impure[IR_MAX_IMPURE];
+};
+
+int ir_env_init_state(struct ir_env *env, const struct ir *ir)
+{
+	uint8_t *shared = calloc(1, MAX(ir->shared_state_size, 1u));
+	struct ir_counter *counters = calloc(MAX(ir->n_counters, 1u), sizeof(*counters));
+	uint32_t i;
+
+	if (!shared || !counters) {
+		free(shared);
+		free(counters);
+		return -ENOMEM;
+	}
+	for (i = 0; i < ir->n_states; i++) {
+		const struct ir_state *st = ir->states[i];
+		void *at = st->op->per_cpu ? (void *)&counters[st->index] : shared + st->index;
+
+		if (st->init)
+			memcpy(at, st->init, ir_state_init_size(st->op));
+	}
+	env->shared = shared;
+	env->counters = counters;
+	return 0;
+}
+
+void ir_env_fini_state(struct ir_env *env)
+{
+	free(env->shared);
+	free(env->counters);
+	env->shared = NULL;
+	env->counters = NULL;
+}
+
+/* ---- effects ---- */
+
+static bool eval_effect(const struct ir_step *s, struct ir_env *env)
+{
+	const struct ir_effect_op *op = s->effect;
+	uint8_t value[IR_MAX_WIDTH];
+	void *state = NULL;
+	uint32_t i;
+
+	for (i = 0; i < s->n_args; i++)
+		if (!ir_eval_sel(s->args[i], env, value))
+			return false;
+	if (op->per_cpu) {
+		struct ir_counter *c = &env->counters[s->state->index];
+
+		if (!op->eval) {
+			c->packets++;
+			c->bytes += env->len;
+			return true;
+		}
+		state = c;
+	} else if (s->state) {
+		state = env->shared + s->state->index;
+	}
+	return op->eval ? op->eval(s, env, state) : true;
+}
+
+/* nft_set_elem_update_expr(): a hit runs the element's own expressions; one may end the rule. */
+static bool eval_elem_states(const struct ir_set *set, const struct ir_elem *e, struct ir_env *env)
+{
+	uint32_t i;
+
+	for (i = 0; i < set->n_states; i++) {
+		struct ir_step s = {
+			.kind = IR_EFFECT,
+			.effect = e->states[i]->op,
+			.state = e->states[i],
+		};
+
+		if (!eval_effect(&s, env))
+			return false;
+	}
+	return true;
+}
+
+/* ---- selectors ---- */
+
+static bool eval_map(const struct ir_sel *sel, struct ir_env *env, uint8_t *out)
+{
+	uint8_t key[IR_MAX_WIDTH];
+	const struct ir_elem *e;
+
+	if (!ir_eval_sel(sel->args[0], env, key))
+		return false;
+	e = ir_eval_lookup(sel->set, env, key);
+	if (!e)
+		return false;
+	memcpy(out, e->data, sel->width);
+	return eval_elem_states(sel->set, e, env);
+}
+
+static bool eval_op(const struct ir_sel *sel, struct ir_env *env, uint8_t *out)
+{
+	uint8_t values[2 * IR_MAX_WIDTH]; /* two arguments, or as many as make one value */
+	const uint8_t *args[IR_MAX_WIDTH];
+	uint32_t at = 0, i;
+
+	for (i = 0; i < sel->n_args; i++) {
+		if (!ir_eval_sel(sel->args[i], env, values + at))
+			return false;
+		args[i] = values + at;
+		at += sel->args[i]->width;
+	}
+	ir_apply(sel, args, out);
+	return true;
+}
+
+static bool eval_node(const struct ir_sel *sel, struct ir_env *env, uint8_t *out)
+{
+	switch (sel->op) {
+	case IR_CONST:
+		memcpy(out, sel->bytes, sel->width);
+		return true;
+	case IR_LEAF:
+		return sel->leaf->eval(sel, env, out);
+	case IR_MAP:
+		return eval_map(sel, env, out);
+	case IR_AND:
+	case IR_OR:
+	case IR_XOR:
+	case IR_SHL:
+	case IR_SHR:
+	case IR_BSWAP:
+	case IR_CONCAT:
+	case IR_SLICE:
+	case IR_SCALE:
+	case IR_JHASH:
+		break;
+	}
+	return eval_op(sel, env, out);
+}
+
+bool ir_eval_sel(const struct ir_sel *sel, struct ir_env *env, uint8_t *out)
+{
+	struct ir_scratch *sc = env->scratch;
+	bool has_value;
+	uint32_t i;
+
+	if (!sel->impure || !sc)
+		return eval_node(sel, env, out);
+	for (i = 0; i < sc->n; i++) {
+		if (sc->impure[i].sel == sel) {
+			memcpy(out, sc->impure[i].value, sel->width);
+			return sc->impure[i].has_value;
+		}
+	}
+	has_value = eval_node(sel, env, out);
+	if (sc->n < IR_MAX_IMPURE) {
+		i = sc->n++;
+		sc->impure[i].sel = sel;
+		sc->impure[i].has_value = has_value;
+		if (has_value)
+			memcpy(sc->impure[i].value, out, sel->width);
+	}
+	return has_value;
+}
+
+/* ---- rules ---- */
+
+static bool eval_guard(const struct ir_step *s, struct ir_env *env)
+{
+	uint8_t v[IR_MAX_WIDTH];
+	uint32_t w = s->sel->width;
+	const struct ir_elem *e;
+
+	if (!ir_eval_sel(s->sel, env, v))
+		return false;
+	switch (s->guard) {
+	case IR_EQ:
+		return memcmp(v, s->lo, w) == 0;
+	case IR_NE:
+		return memcmp(v, s->lo, w) != 0;
+	case IR_RANGE:
+		return memcmp(v, s->lo, w) >= 0 && memcmp(v, s->hi, w) <= 0;
+	case IR_NOT_RANGE:
+		return memcmp(v, s->lo, w) < 0 || memcmp(v, s->hi, w) > 0;
+	case IR_IN:
+		e = ir_eval_lookup(s->set, env, v);
+		return e && eval_elem_states(s->set, e, env);
+	case IR_NOT_IN:
+		/* nft_lookup_eval() of 6.17 and later; before, a hit in a set with a catch-all
+		 * element held for "not in", too. */
+		return !ir_eval_lookup(s->set, env, v);
+	}
+	return false;
+}
+
+static bool eval_vmap(const struct ir_step *s, struct ir_env *env, struct ir_verdict *verdict)
+{
+	uint8_t key[IR_MAX_WIDTH];
+	const struct ir_elem *e;
+
+	if (!ir_eval_sel(s->sel, env, key))
+		return false;
+	e = ir_eval_lookup(s->set, env, key);
+	if (!e || !eval_elem_states(s->set, e, env))
+		return false;
+	*verdict = e->verdict;
+	return true;
+}
+
+/* false: the step does not hold, and the rule ends. */
+static bool eval_step(const struct ir_step *s, struct ir_env *env, struct ir_verdict *verdict)
+{
+	uint8_t value[IR_MAX_WIDTH];
+
+	switch (s->kind) {
+	case IR_NEED:
+		return ir_eval_sel(s->sel, env, value);
+	case IR_GUARD:
+		return eval_guard(s, env);
+	case IR_EFFECT:
+		return eval_effect(s, env);
+	case IR_VERDICT:
+		*verdict = s->verdict;
+		return true;
+	case IR_VMAP:
+		return eval_vmap(s, env, verdict);
+	}
+	return false;
+}
+
+static struct ir_verdict eval_rule(const struct ir_rule *r, struct ir_env *env)
+{
+	struct ir_verdict verdict = {.code = IR_CONTINUE};
+	struct ir_scratch scratch;
+	bool matched = !r->never;
+	uint32_t i;
+
+	scratch.n = 0;
+	env->scratch = &scratch;
+	for (i = 0; i < r->n_steps && matched && verdict.code == IR_CONTINUE; i++)
+		matched = eval_step(&r->steps[i], env, &verdict);
+	env->scratch = NULL;
+	if (env->on_rule)
+		env->on_rule(env->on_rule_arg, r, matched);
+	return verdict;
+}
+
+/* ---- chains ---- */
+
+/* Where an evaluation is: the rule to run next. */
+struct place {
+	const struct ir_chain *chain;
+	uint32_t rule;
+};
+
+/* Up to the first verdict of a rule, or "return" at the end of the chain. */
+static struct ir_verdict eval_rules(struct place *at, struct ir_env *env)
+{
+	struct ir_verdict v;
+
+	while (at->rule < at->chain->n_rules) {
+		const struct ir_rule *r = &at->chain->rules[at->rule++];
+
+		v = eval_rule(r, env);
+		if (v.code == IR_ACCEPT || v.code == IR_DROP)
+			env->decided_by = r;
+		if (v.code != IR_CONTINUE)
+			return v;
+	}
+	return (struct ir_verdict){.code = IR_RETURN};
+}
+
+uint8_t ir_eval_chain(const struct ir_chain *base, struct ir_env *env)
+{
+	struct place stack[IR_MAX_DEPTH], at = {base, 0};
+	uint32_t depth = 0;
+
+	env->decided_by = NULL;
+	for (;;) {
+		struct ir_verdict v = eval_rules(&at, env);
+
+		switch (v.code) {
+		case IR_ACCEPT:
+			return NF_ACCEPT;
+		case IR_DROP:
+			return NF_DROP;
+		case IR_JUMP:
+			if (depth == IR_MAX_DEPTH)
+				return NF_DROP; /* as WARN_ON_ONCE() there */
+			stack[depth++] = at;
+			at = (struct place){v.chain, 0};
+			break;
+		case IR_GOTO:
+			at = (struct place){v.chain, 0};
+			break;
+		case IR_RETURN:
+		case IR_CONTINUE:
+			if (!depth)
+				return base->policy;
+			at = stack[--depth];
+			break;
+		}
+	}
+}
+
+uint8_t ir_eval_prog(const struct ir_prog *prog, struct ir_env *env)
+{
+	uint32_t i;
+
+	env->decided_by = NULL;
+	for (i = 0; i < prog->n_bases; i++)
+		if (ir_eval_chain(prog->bases[i], env) == NF_DROP)
+			return NF_DROP;
+	return NF_ACCEPT;
+}
