@@ -25,18 +25,10 @@ struct blocker_entry {
 	struct lower_blocker b;
 	const void *key;
 	uint32_t expr;
-	const void *holder; /* the list that got it last: lists are filled one after the other */
+	/* Lists are filled one after the other: the last one that got it is enough to know. */
+	const struct lower_info *info;
+	const struct lower_chain *base;
 };
-
-static bool blocker_is_new(struct lower_blocker *b, const void *holder)
-{
-	struct blocker_entry *e = CONTAINER_OF(b, struct blocker_entry, b);
-
-	if (e->holder == holder)
-		return false;
-	e->holder = holder;
-	return true;
-}
 
 /* The blocker of this cause; made, without text or place, when it is new (then why is NULL). */
 struct lower_blocker *lower_blocker_get(struct lower *lw, const void *key, uint32_t expr,
@@ -71,6 +63,7 @@ static struct diag_place place_copy(struct arena *a, struct diag_place at)
 static void PRINTF_LIKE(4, 0) block(struct lower *lw, uint32_t hooks, const char *code,
 				    const char *fmt, va_list ap)
 {
+	struct blocker_entry *e;
 	struct lower_blocker *b;
 
 	b = lower_blocker_get(lw, lw->rule, lw->expr_index, code, hooks);
@@ -78,8 +71,11 @@ static void PRINTF_LIKE(4, 0) block(struct lower *lw, uint32_t hooks, const char
 		b->why = arena_vprintf(lw->arena, fmt, ap);
 		b->at = place_copy(lw->arena, lower_place(lw));
 	}
-	if (blocker_is_new(b, lw->info))
-		ARENA_PUSH(lw->ir->arena, lw->info->blockers, lw->info->n_blockers, b);
+	e = CONTAINER_OF(b, struct blocker_entry, b);
+	if (e->info == lw->info)
+		return;
+	e->info = lw->info;
+	ARENA_PUSH(lw->ir->arena, lw->info->blockers, lw->info->n_blockers, b);
 }
 
 void lower_block(struct lower *lw, const char *code, const char *fmt, ...)
@@ -122,8 +118,12 @@ void lower_block_base(struct lower *lw, struct lower_chain *lc, const char *code
 
 void lower_blocker_add(struct lower *lw, struct lower_chain *lc, struct lower_blocker *b)
 {
-	if (blocker_is_new(b, lc))
-		ARENA_PUSH(lw->arena, lc->blockers, lc->n_blockers, b);
+	struct blocker_entry *e = CONTAINER_OF(b, struct blocker_entry, b);
+
+	if (e->base == lc)
+		return;
+	e->base = lc;
+	ARENA_PUSH(lw->arena, lc->blockers, lc->n_blockers, b);
 }
 
 /* ---- expressions without a descriptor ---- */

@@ -213,6 +213,29 @@ static bool guard_decide(enum ir_guard guard, const struct ir_sel *sel, const ui
 	return true;
 }
 
+/* A range right behind a range of the same selector narrows it: nft writes two compares for one. */
+static bool range_narrow(struct lower *lw, struct ir_sel *sel, const uint8_t *lo, const uint8_t *hi)
+{
+	struct ir_rule *r = lw->out;
+	struct ir_step *s = r->n_steps ? &r->steps[r->n_steps - 1] : NULL;
+
+	if (!s || s->kind != IR_GUARD || s->guard != IR_RANGE || s->sel != sel)
+		return false;
+	if (memcmp(lo, s->lo, sel->width) < 0)
+		lo = s->lo;
+	if (memcmp(hi, s->hi, sel->width) > 0)
+		hi = s->hi;
+	if (memcmp(lo, hi, sel->width) > 0) {
+		cut(lw);
+		return true;
+	}
+	s->lo = arena_memdup(lw->ir->arena, lo, sel->width);
+	s->hi = arena_memdup(lw->ir->arena, hi, sel->width);
+	if (memcmp(lo, hi, sel->width) == 0)
+		s->guard = IR_EQ;
+	return true;
+}
+
 void lower_guard(struct lower *lw, enum ir_guard guard, struct ir_sel *sel, const uint8_t *lo,
 		 const uint8_t *hi)
 {
@@ -229,6 +252,8 @@ void lower_guard(struct lower *lw, enum ir_guard guard, struct ir_sel *sel, cons
 			cut(lw);
 		return;
 	}
+	if (guard == IR_RANGE && range_narrow(lw, sel, lo, hi))
+		return;
 	if (memcmp(lo, hi, sel->width) == 0)
 		guard = guard == IR_EQ || guard == IR_RANGE ? IR_EQ : IR_NE;
 	s = guard_new(lw, guard, sel);

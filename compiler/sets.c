@@ -339,13 +339,11 @@ static bool set_header(struct lower *lw, struct set_entry *se)
 {
 	const struct set *s = se->origin;
 	const struct table *t = s->table;
+	const char *suffix = !se->pf ? "" : se->pf == NFPROTO_IPV4 ? "@v4" : "@v6";
 	struct ir_set *out;
 
 	out = ir_set_new(lw->ir, arena_printf(lw->ir->arena, "%s:%s:%s%s", family_name(t->family),
-					      t->name, s->name,
-					      !se->pf			  ? ""
-					      : se->pf == NFPROTO_IPV4 ? "@ip"
-								       : "@ip6"));
+					      t->name, s->name, suffix));
 	out->origin = s;
 	out->width = (uint16_t)s->key_len;
 	out->kind = IR_SET;
