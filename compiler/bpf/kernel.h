@@ -54,8 +54,92 @@ struct bpf_dynptr {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct rtnl_link_ops {
+	const char *kind;
+};
+
 struct net_device {
 	int ifindex;
+	char name[16];
+	unsigned short type;
+	unsigned int group;
+	const struct rtnl_link_ops *rtnl_link_ops;
+};
+
+struct uid_gid_extent {
+	__u32 first, lower_first, count;
+};
+
+struct uid_gid_map {
+	struct uid_gid_extent extent[5];
+	__u32 nr_extents;
+};
+
+struct user_namespace {
+	struct uid_gid_map uid_map, gid_map;
+};
+
+struct net {
+	struct user_namespace *user_ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u32 val;
+} kgid_t;
+
+struct cred {
+	kuid_t fsuid;
+	kgid_t fsgid;
+};
+
+struct file {
+	const struct cred *f_cred;
+};
+
+struct socket {
+	struct file *file;
+};
+
+struct sock;
+
+struct sock_common {
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct sock *skc_listener;
+};
+
+struct sock_cgroup_data {
+	__u32 classid;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct dst_entry {
+	unsigned short flags;
+	__u32 tclassid;
+};
+
+/* What IP keeps in skb->cb. */
+struct inet_skb_parm {
+	int iif;
+	__u16 flags;
+};
+
+struct inet6_skb_parm {
+	int iif;
+	__u16 flags;
 };
 
 struct sk_buff {
@@ -65,11 +149,18 @@ struct sk_buff {
 	__u32 vlan_all; /* vlan_proto and vlan_tci; not 0: skb_vlan_tag_present() */
 	__u16 network_header, mac_header;
 	unsigned char *head, *data;
+	struct sock *sk;
+	__u32 mark, priority;
+	__u8 pkt_type : 3;
+	unsigned long _nfct;
+	unsigned long _skb_refdst;
+	char cb[48];
 };
 
 struct nf_hook_state {
 	__u8 hook, pf;
 	struct net_device *in, *out;
+	struct net *net;
 };
 
 struct bpf_nf_ctx {
@@ -82,5 +173,6 @@ struct bpf_nf_ctx {
 /* kfuncs */
 extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *ptr)
 	__attribute__((section(".ksyms")));
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __attribute__((section(".ksyms")));
 
 #endif
