@@ -9,6 +9,8 @@
  */
 #include "nb.h"
 
+char _license[] SEC("license") = "GPL"; /* kfuncs are for GPL programs only */
+
 enum {
 	IPV4_FIXED = 20,
 	IPV6_FIXED = 40,

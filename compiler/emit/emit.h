@@ -45,6 +45,21 @@ struct emit_backend {
 #define EMIT_ABI     1
 #define EMIT_BACKEND "nft_bpf_backend" /* the symbol in the module */
 
+/*
+ * How a set is looked up. Inline: it is code. Hash: map set_ID, key = the key's bytes, value = the
+ * data's bytes, of a verdict map a u32, the verdict's number in emit_set_verdicts(), of a plain set
+ * a u32 that is not read. A catch-all element is code, never in the map.
+ */
+struct emit_set_form {
+	enum emit_set_kind { EMIT_SET_INLINE, EMIT_SET_HASH } kind;
+	uint32_t map_type, key_size, value_size, max_entries, map_flags;
+};
+#define EMIT_INLINE_MAX 64 /* elements */
+/* 0; or -EOPNOTSUPP and why, malloc'ed: no form for it yet. */
+int emit_set_form(const struct ir_set *set, struct emit_set_form *ret, char **ret_why);
+/* One element for each verdict that occurs, in order of first appearance; array in @a. */
+const struct ir_elem **emit_set_verdicts(const struct ir_set *set, struct arena *a, uint32_t *ret_n);
+
 /* NULL with an error in @ds when it cannot be opened. Looks in $NFT_BPF_BACKEND, then libexecdir. */
 const struct emit_backend *emit_open(struct diags *ds);
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Debug info, which becomes BTF: types of maps and globals, signatures of programs, and for each
+ * instruction the rule it belongs to: file "FAMILY TABLE CHAIN", line = the rule's index. So what
+ * the verifier says about an instruction can be told as being about a rule.
+ */
+#include <stdio.h>
+
+#include "gen.h"
+
+enum { DW_LANG_C11 = 0x1d, DW_ATE_SIGNED = 5, DW_ATE_UNSIGNED = 7 };
+
+static LLVMMetadataRef basic(struct gen *g, const char *name, unsigned bits, unsigned encoding)
+{
+	return LLVMDIBuilderCreateBasicType(g->di, name, strlen(name), bits, encoding,
+					    LLVMDIFlagZero);
+}
+
+static LLVMMetadataRef pointer_to(struct gen *g, LLVMMetadataRef type)
+{
+	return LLVMDIBuilderCreatePointerType(g->di, type, 64, 64, 0, "", 0);
+}
+
+static LLVMMetadataRef array_of(struct gen *g, LLVMMetadataRef type, unsigned bits, uint64_t n)
+{
+	LLVMMetadataRef range = LLVMDIBuilderGetOrCreateSubrange(g->di, 0, (int64_t)n);
+
+	return LLVMDIBuilderCreateArrayType(g->di, bits * n, bits, type, &range, 1);
+}
+
+void gen_debug_init(struct gen *g)
+{
+	g->di = LLVMCreateDIBuilder(g->mod);
+	g->file = LLVMDIBuilderCreateFile(g->di, "ruleset", 7, "", 0);
+	g->cu = LLVMDIBuilderCreateCompileUnit(g->di, LLVMDWARFSourceLanguageC11, g->file,
+					       "nft-bpf", 7, 0, "", 0, 0, "", 0,
+					       LLVMDWARFEmissionFull, 0, 0, 0, "", 0, "", 0);
+	g->di_int = basic(g, "int", 32, DW_ATE_SIGNED);
+	g->di_u8 = basic(g, "unsigned char", 8, DW_ATE_UNSIGNED);
+	g->di_u32 = basic(g, "unsigned int", 32, DW_ATE_UNSIGNED);
+	g->di_u64 = basic(g, "unsigned long long", 64, DW_ATE_UNSIGNED);
+}
+
+/* int name(struct bpf_nf_ctx *ctx) */
+LLVMMetadataRef gen_debug_prog(struct gen *g, LLVMValueRef fn, const char *name)
+{
+	LLVMMetadataRef st = LLVMDIBuilderCreateForwardDecl(g->di, 0x13 /* DW_TAG_structure_type */,
+							    "bpf_nf_ctx", 10, g->file, g->file, 0, 0,
+							    0, 0, "", 0);
+	LLVMMetadataRef types[2] = {g->di_int, pointer_to(g, st)};
+	LLVMMetadataRef proto =
+		LLVMDIBuilderCreateSubroutineType(g->di, g->file, types, 2, LLVMDIFlagZero);
+	LLVMMetadataRef sp = LLVMDIBuilderCreateFunction(g->di, g->file, name, strlen(name), "", 0,
+							 g->file, 0, proto, 0, 1, 0,
+							 LLVMDIFlagPrototyped, 0);
+
+	/* Without a name for each argument the kernel refuses all of the BTF. */
+	LLVMDIBuilderCreateParameterVariable(g->di, sp, "ctx", 3, 1, g->file, 0, types[1], 1,
+					     LLVMDIFlagZero);
+	LLVMSetSubprogram(fn, sp);
+	return sp;
+}
+
+LLVMMetadataRef gen_debug_chain(struct gen *g, LLVMMetadataRef subprogram,
+				const struct ir_chain *c)
+{
+	char *name = arena_printf(g->arena, "%s %s %s", family_name(c->family), c->table, c->name);
+	LLVMMetadataRef file = LLVMDIBuilderCreateFile(g->di, name, strlen(name), "", 0);
+
+	return LLVMDIBuilderCreateLexicalBlockFile(g->di, subprogram, file, 0);
+}
+
+void gen_debug_at(struct gen *g, LLVMMetadataRef scope, unsigned line)
+{
+	LLVMSetCurrentDebugLocation2(
+		g->b, LLVMDIBuilderCreateDebugLocation(g->ctx, line, 0, scope, NULL));
+}
+
+LLVMMetadataRef gen_debug_bytes(struct gen *g, uint64_t n)
+{
+	return array_of(g, g->di_u8, 8, n);
+}
+
+void gen_debug_global(struct gen *g, LLVMValueRef global, LLVMMetadataRef type)
+{
+	size_t len;
+	const char *name = LLVMGetValueName2(global, &len);
+	LLVMMetadataRef expr = LLVMDIBuilderCreateExpression(g->di, NULL, 0);
+
+	LLVMGlobalSetMetadata(global, LLVMGetMDKindIDInContext(g->ctx, "dbg", 3),
+			      LLVMDIBuilderCreateGlobalVariableExpression(
+				      g->di, g->cu, name, len, "", 0, g->file, 0, type, 0, expr,
+				      NULL, 0));
+}
+
+/* A member "T (*name)[n]" of a map definition: its value is n. */
+static LLVMMetadataRef map_number(struct gen *g, const char *name, unsigned index, uint32_t n)
+{
+	LLVMMetadataRef type = pointer_to(g, array_of(g, g->di_int, 32, n));
+
+	return LLVMDIBuilderCreateMemberType(g->di, g->file, name, strlen(name), g->file, 0, 64, 64,
+					     index * 64, LLVMDIFlagZero, type);
+}
+
+/*
+ * A map definition as libbpf reads it: a global of pointers in .maps, its debug type
+ * struct { int (*type)[T]; int (*max_entries)[N]; int (*key_size)[K]; int (*value_size)[V]; … }.
+ */
+LLVMValueRef gen_map(struct gen *g, const char *name, uint32_t type, uint32_t key_size,
+		     uint32_t value_size, uint32_t max_entries, uint32_t flags)
+{
+	LLVMMetadataRef members[5] = {
+		map_number(g, "type", 0, type), map_number(g, "max_entries", 1, max_entries),
+		map_number(g, "key_size", 2, key_size), map_number(g, "value_size", 3, value_size),
+		flags ? map_number(g, "map_flags", 4, flags) : NULL};
+	unsigned n = flags ? 5 : 4;
+	LLVMTypeRef shape = LLVMArrayType(g->ptr, n);
+	LLVMValueRef map = LLVMAddGlobal(g->mod, shape, name);
+	LLVMMetadataRef st = LLVMDIBuilderCreateStructType(
+		g->di, g->file, "", 0, g->file, 0, n * 64, 64, LLVMDIFlagZero, NULL, members, n, 0,
+		NULL, "", 0);
+
+	LLVMSetInitializer(map, LLVMConstNull(shape));
+	LLVMSetSection(map, ".maps");
+	LLVMSetAlignment(map, 8);
+	gen_debug_global(g, map, st);
+	return map;
+}

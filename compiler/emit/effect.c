@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Effects: counters in place, all others through their helpers.
+ */
+#include <errno.h>
+
+#include "gen.h"
+
+enum { BPF_FUNC_get_smp_processor_id = 8, NF_LOCAL_OUT = 3, NF_POST_ROUTING = 4 };
+
+void gen_globals(struct gen *g)
+{
+	if (g->ir->n_counters) {
+		uint64_t words = (uint64_t)g->opt->cpus * emit_counter_stride(g->ir) / 8;
+		LLVMTypeRef type = LLVMArrayType(g->i64, (unsigned)words);
+
+		g->counters = LLVMAddGlobal(g->mod, type, "nb_counters");
+		LLVMSetInitializer(g->counters, LLVMConstNull(type));
+		LLVMSetAlignment(g->counters, 64);
+		gen_debug_global(g, g->counters, gen_debug_bytes(g, words * 8));
+	}
+	if (g->ir->shared_state_size) {
+		uint32_t size = g->ir->shared_state_size;
+		uint8_t *init = arena_alloc(g->arena, size);
+
+		for (uint32_t i = 0; i < g->ir->n_states; i++) {
+			const struct ir_state *st = g->ir->states[i];
+
+			if (!st->op->per_cpu && st->init)
+				memcpy(init + st->index, st->init, st->op->state_size);
+		}
+		g->state = LLVMAddGlobal(g->mod, LLVMArrayType(g->i8, size), "nb_state");
+		LLVMSetInitializer(g->state, LLVMConstStringInContext(g->ctx, (char *)init, size, 1));
+		LLVMSetSection(g->state, ".data.state");
+		LLVMSetAlignment(g->state, 8);
+		gen_debug_global(g, g->state, gen_debug_bytes(g, size));
+	}
+}
+
+void gen_counters_init(struct gen *g)
+{
+	LLVMTypeRef type = LLVMFunctionType(g->i32, NULL, 0, 0);
+	LLVMValueRef helper =
+		LLVMConstIntToPtr(gen_i64(g, BPF_FUNC_get_smp_processor_id), g->ptr);
+	LLVMValueRef cpu = LLVMBuildCall2(g->b, type, helper, NULL, 0, "cpu");
+
+	cpu = LLVMBuildAnd(g->b, cpu, gen_i32(g, g->opt->cpus - 1), "");
+	cpu = LLVMBuildZExt(g->b, cpu, g->i64, "");
+	cpu = LLVMBuildMul(g->b, cpu, gen_i64(g, emit_counter_stride(g->ir)), "");
+	g->p->counters = LLVMBuildInBoundsGEP2(g->b, g->i8, g->counters, &cpu, 1, "counters");
+}
+
+/*
+ * The interpreter counts with softirqs off (nft_counter_do_eval()). Where a program runs in process
+ * context a softirq on the same CPU may come between load and store: there the adds are atomic.
+ */
+static bool may_be_interrupted(struct gen *g)
+{
+	return g->opt->atomic_counters || g->p->prog->hook == NF_LOCAL_OUT ||
+	       g->p->prog->hook == NF_POST_ROUTING;
+}
+
+static void add_to(struct gen *g, LLVMValueRef where, LLVMValueRef n)
+{
+	LLVMValueRef v;
+
+	if (may_be_interrupted(g)) {
+		v = LLVMBuildAtomicRMW(g->b, LLVMAtomicRMWBinOpAdd, where, n,
+				       LLVMAtomicOrderingMonotonic, 0);
+		return;
+	}
+	v = LLVMBuildLoad2(g->b, g->i64, where, "");
+	LLVMSetVolatile(v, 1);
+	LLVMSetVolatile(LLVMBuildStore(g->b, LLVMBuildAdd(g->b, v, n, ""), where), 1);
+}
+
+static LLVMValueRef counter_at(struct gen *g, uint64_t offset)
+{
+	LLVMValueRef at = gen_i64(g, offset);
+
+	return LLVMBuildInBoundsGEP2(g->b, g->i8, g->p->counters, &at, 1, "");
+}
+
+static void count(struct gen *g, const struct ir_state *state)
+{
+	LLVMValueRef len = gen_frame_load(g, g->i32, 0); /* nb_frame.len */
+
+	add_to(g, counter_at(g, 16ull * state->index), gen_i64(g, 1));
+	add_to(g, counter_at(g, 16ull * state->index + 8), LLVMBuildZExt(g->b, len, g->i64, ""));
+}
+
+static void call_helper(struct gen *g, const struct ir_effect_op *op, const struct ir_state *state,
+			const uint64_t *param, const struct val *vals, uint32_t n_vals,
+			LLVMBasicBlockRef fail)
+{
+	char *name = arena_printf(g->arena, "nb_%s", op->helper ? op->helper : "");
+	LLVMValueRef fn = op->helper ? gen_function(g, name) : NULL;
+	LLVMValueRef args[3 + IR_EFFECT_PARAMS], ok, at;
+
+	if (!fn) {
+		gen_error(g, -ENOSYS, "helper-missing", "%s: no BPF helper %s", op->name, name);
+		return;
+	}
+	args[0] = g->p->pkt;
+	args[1] = LLVMConstNull(g->ptr);
+	if (state && op->state_size) {
+		at = gen_i64(g, state->index);
+		args[1] = LLVMBuildInBoundsGEP2(g->b, g->i8, g->state, &at, 1, "");
+	}
+	for (uint32_t i = 0; i < IR_EFFECT_PARAMS; i++)
+		args[2 + i] = gen_i64(g, param[i]);
+	args[2 + IR_EFFECT_PARAMS] = gen_chunk_array(g, vals, n_vals);
+	ok = LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, args, ARRAY_SIZE(args), "");
+	if (op->may_break) {
+		ok = LLVMBuildICmp(g->b, LLVMIntNE, ok, LLVMConstNull(LLVMTypeOf(ok)), "");
+		gen_require(g, ok, fail, false);
+	}
+}
+
+void gen_state_effect(struct gen *g, const struct ir_state *state, LLVMBasicBlockRef fail)
+{
+	if (state->op->per_cpu)
+		count(g, state);
+	else
+		call_helper(g, state->op, state, state->param, NULL, 0, fail);
+}
+
+void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
+{
+	struct val *vals = arena_alloc(g->arena, (st->n_args + 1) * sizeof(*vals));
+
+	if (st->effect->per_cpu) {
+		count(g, st->state);
+		return;
+	}
+	for (uint32_t i = 0; i < st->n_args; i++)
+		vals[i] = gen_sel_now(g, st->args[i], fail);
+	call_helper(g, st->effect, st->state, st->state ? st->state->param : st->param, vals,
+		    st->n_args, fail);
+}

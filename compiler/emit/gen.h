@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private to the backend: what one emission holds, and the steps it is made of.
+ *
+ * backend.c (child process) → module.c (bitcode in, object out), debug.c (debug info) → prog.c
+ * (one function per program, chains as block lists) → rule.c → guard.c, set.c, effect.c →
+ * sel.c, value.c (selectors as chunks). plan.c and place.c decide before anything is emitted how
+ * chains return and where selectors are computed; they know no LLVM.
+ */
+#ifndef NFT_BPF_COMPILER_EMIT_GEN_H
+#define NFT_BPF_COMPILER_EMIT_GEN_H
+
+#include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "emit.h"
+#include "plan.h"
+
+#define GEN_MAX_CHUNKS (IR_MAX_WIDTH / 8)
+
+/* A selector's value: chunk i is an i32 when it holds up to 4 bytes, else an i64 (bpf/nb.h). */
+struct val {
+	uint32_t width;
+	LLVMValueRef chunk[GEN_MAX_CHUNKS];
+	/*
+	 * What a value from a slot may need before it counts. Equality and ranges test it after they
+	 * matched (with a sentinel they need not), which costs nothing on the way past a rule.
+	 */
+	uint32_t defined_at; /* offset in the frame of its "defined" (1); 0: no need to test */
+	bool has_sentinel;
+};
+
+#define GEN_SENTINEL 0xffffffffu /* in the slot of a value of up to 3 bytes */
+
+struct gen_slot {
+	int32_t value[GEN_MAX_CHUNKS]; /* byte offsets in the frame; -1: none */
+	int32_t defined;
+};
+
+struct gen_chain {
+	LLVMBasicBlockRef *rules; /* n_rules + 1: block of each rule's start; the last is its end */
+	LLVMMetadataRef scope;
+};
+
+struct gen_prog {
+	const struct ir_prog *prog;
+	struct plan *plan;
+	LLVMValueRef fn;
+	LLVMMetadataRef subprogram;
+	LLVMBasicBlockRef entry; /* allocas */
+	LLVMValueRef pkt, frame, key;
+	uint32_t returns_at, base_at; /* offsets of return ids by level, of the running base chain */
+	LLVMValueRef counters; /* this CPU's block; NULL: no counters in use */
+	LLVMBasicBlockRef *bases; /* n_bases + 1: start of each base chain; the last accepts */
+	LLVMBasicBlockRef drop;
+	struct gen_chain *chains;   /* by plan index */
+	struct gen_slot *slots;	    /* by selector id */
+	bool *placing;		    /* by selector id: being computed for its slot */
+	/* Values of the running rule, by selector id; valid where stamp equals the rule's. */
+	struct rule_value {
+		uint32_t stamp;
+		struct val val;
+	} *cache;
+	uint32_t stamp;
+	uint32_t chain; /* plan index of the running chain */
+	uint32_t rule;	/* index in its rules */
+};
+
+struct gen {
+	const struct ir *ir;
+	const struct emit_options *opt;
+	struct diags *ds;
+	struct arena *arena;
+	struct diag_place at; /* what is being emitted */
+	int error;	      /* first -errno */
+
+	LLVMContextRef ctx;
+	LLVMModuleRef mod;
+	LLVMTargetMachineRef tm;
+	LLVMBuilderRef b;
+	LLVMDIBuilderRef di;
+	LLVMTypeRef i1, i8, i16, i32, i64, ptr;
+	LLVMMetadataRef cu, file;
+	LLVMMetadataRef di_int, di_u8, di_u32, di_u64;
+	LLVMValueRef counters, state; /* globals; NULL: none */
+	LLVMValueRef *set_maps;	      /* by ir_set id */
+	unsigned md_prof;
+	struct gen_prog *p;
+};
+
+/* An error that the user reads; emission goes on so that others are found, but nothing comes out. */
+void gen_error(struct gen *g, int error, const char *code, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* module.c */
+int gen_init(struct gen *g);
+void gen_fini(struct gen *g);
+int gen_finish(struct gen *g, struct emitted *ret);
+LLVMValueRef gen_function(struct gen *g, const char *name); /* of the bitcode; NULL: none */
+bool gen_reaches_transport(struct gen *g, LLVMValueRef fn);
+
+/* debug.c */
+void gen_debug_init(struct gen *g);
+LLVMMetadataRef gen_debug_prog(struct gen *g, LLVMValueRef fn, const char *name);
+LLVMMetadataRef gen_debug_chain(struct gen *g, LLVMMetadataRef subprogram,
+				const struct ir_chain *c);
+void gen_debug_at(struct gen *g, LLVMMetadataRef scope, unsigned line);
+LLVMMetadataRef gen_debug_bytes(struct gen *g, uint64_t n);
+void gen_debug_global(struct gen *g, LLVMValueRef global, LLVMMetadataRef type);
+LLVMValueRef gen_map(struct gen *g, const char *name, uint32_t type, uint32_t key_size,
+		     uint32_t value_size, uint32_t max_entries, uint32_t flags);
+
+/* value.c: numbers, branches, chunks */
+static inline uint32_t val_chunks(uint32_t width)
+{
+	return (width + 7) / 8;
+}
+static inline uint32_t chunk_bytes(uint32_t width, uint32_t i)
+{
+	return MIN(width - 8 * i, 8u);
+}
+LLVMTypeRef chunk_type(struct gen *g, uint32_t width, uint32_t i);
+LLVMValueRef gen_i32(struct gen *g, uint32_t v);
+LLVMValueRef gen_i64(struct gen *g, uint64_t v);
+uint64_t bytes_chunk(const uint8_t *bytes, uint32_t width, uint32_t i);
+LLVMValueRef chunk_const(struct gen *g, const uint8_t *bytes, uint32_t width, uint32_t i);
+LLVMValueRef chunk_cast(struct gen *g, LLVMValueRef v, uint32_t width, uint32_t i);
+LLVMValueRef val_bytes(struct gen *g, const struct val *v, uint32_t first, uint32_t n);
+struct val val_const(struct gen *g, const uint8_t *bytes, uint32_t width);
+struct val val_concat(struct gen *g, const struct val *parts, uint32_t n);
+struct val val_slice(struct gen *g, const struct val *v, uint32_t first, uint32_t width);
+struct val val_bswap(struct gen *g, const struct val *v, uint32_t unit);
+struct val val_shift(struct gen *g, const struct val *v, enum ir_op op, uint32_t bits);
+LLVMValueRef gen_bswap(struct gen *g, LLVMValueRef v, uint32_t bytes);
+
+LLVMBasicBlockRef gen_block(struct gen *g, const char *name);
+LLVMBasicBlockRef gen_here(struct gen *g);
+void gen_at(struct gen *g, LLVMBasicBlockRef bb);
+void gen_goto(struct gen *g, LLVMBasicBlockRef bb);
+/* Goes on in @then if @cond, which is the rare way when @rare. */
+void gen_branch(struct gen *g, LLVMValueRef cond, LLVMBasicBlockRef then, LLVMBasicBlockRef other,
+		bool rare);
+/* Goes on where @cond holds, leaves to @fail otherwise; @rare as above. */
+void gen_require(struct gen *g, LLVMValueRef cond, LLVMBasicBlockRef fail, bool rare);
+LLVMValueRef gen_alloca(struct gen *g, LLVMTypeRef type, const char *name);
+LLVMValueRef gen_frame_at(struct gen *g, uint32_t offset);
+/* A load or store of the frame that stays where it is, as often as it is written. */
+LLVMValueRef gen_frame_load(struct gen *g, LLVMTypeRef type, uint32_t offset);
+void gen_frame_store(struct gen *g, LLVMValueRef v, uint32_t offset);
+
+/* sel.c */
+/*
+ * The value, or to @fail when it has none; may leave a test to gen_need(). Valid to the end of the
+ * rule.
+ */
+struct val *gen_sel(struct gen *g, const struct ir_sel *sel, LLVMBasicBlockRef fail);
+/* Tests what gen_sel() left. */
+void gen_need(struct gen *g, struct val *v, LLVMBasicBlockRef fail);
+/* The same, both at once. */
+struct val gen_sel_now(struct gen *g, const struct ir_sel *sel, LLVMBasicBlockRef fail);
+/* Computes the selectors whose place is the start of this rule into their slots. */
+void gen_place(struct gen *g, uint32_t chain, uint32_t rule);
+/* Lays kept values out from @base on; returns the end. */
+uint32_t gen_slots_init(struct gen *g, uint32_t base);
+/* Chunks as an array of u64 for helpers. */
+LLVMValueRef gen_chunk_array(struct gen *g, const struct val *vals, uint32_t n);
+
+/* guard.c: go on where it holds, else to @fail */
+void gen_guard(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail);
+LLVMValueRef val_equal(struct gen *g, const struct val *v, const uint8_t *bytes);
+/* v < bytes (or <=) as branches. */
+void val_less(struct gen *g, const struct val *v, const uint8_t *bytes, bool or_equal,
+	      LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
+
+void val_range(struct gen *g, const struct val *v, const uint8_t *lo, const uint8_t *hi,
+	       LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
+
+/* set.c */
+/*
+ * A look-up. hit() is called with the builder in a block of its own, once for each way to hit, and
+ * has to end the block; @e is the element (of a verdict map: one with this verdict), or NULL when
+ * it is only known at run time; @data then is what a map of data holds.
+ */
+struct set_hit {
+	void (*hit)(struct gen *g, void *arg, const struct ir_elem *e, const struct val *data);
+	void *arg;
+	LLVMBasicBlockRef miss;
+	LLVMBasicBlockRef broken; /* where an element's limit or quota ends the rule */
+};
+void gen_lookup(struct gen *g, const struct ir_set *set, const struct val *key,
+		const struct set_hit *h);
+void gen_in_set(struct gen *g, const struct ir_set *set, const struct val *key,
+		LLVMBasicBlockRef hit, LLVMBasicBlockRef miss, LLVMBasicBlockRef broken);
+struct val gen_map_data(struct gen *g, const struct ir_set *set, const struct val *key,
+			LLVMBasicBlockRef miss);
+
+/* effect.c */
+void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail);
+void gen_state_effect(struct gen *g, const struct ir_state *state, LLVMBasicBlockRef fail);
+void gen_globals(struct gen *g);
+/* Finds this CPU's counters; at a program's start. */
+void gen_counters_init(struct gen *g);
+
+/* rule.c */
+void gen_rule(struct gen *g, const struct ir_rule *rule, LLVMBasicBlockRef next);
+void gen_verdict(struct gen *g, const struct ir_verdict *v);
+
+/* prog.c */
+/* To targets[i] where @number is numbers[i] (ascending); it is one of them. */
+void gen_number_tree(struct gen *g, LLVMValueRef number, const uint32_t *numbers,
+		     LLVMBasicBlockRef *targets, uint32_t n);
+void gen_prog(struct gen *g, const struct ir_prog *prog);
+/* End the block: the running chain accepts, drops, returns, jumps or goes to another one. */
+void gen_accept(struct gen *g);
+void gen_drop(struct gen *g);
+void gen_return(struct gen *g);
+void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From bitcode to object: the module starts as the helpers of compiler/bpf; when the programs have
+ * been added, helpers that nobody calls are dropped, the rest is inlined, and BPF code comes out.
+ *
+ * The pipeline must begin with default<O0>: the passes that lower CO-RE accesses hang on it. It must
+ * not be a higher one: merged and kept-alive values make the verifier's work explode.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/BitReader.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+
+#include "gen.h"
+
+#define PIPELINE "default<O0>,function(sroa,early-cse,sccp,instsimplify,dse,adce),globaldce"
+
+/* bitcode.S */
+extern const char gen_bitcode[], gen_bitcode_end[];
+
+static void on_diagnostic(LLVMDiagnosticInfoRef info, void *arg)
+{
+	struct gen *g = arg;
+	LLVMDiagnosticSeverity severity = LLVMGetDiagInfoSeverity(info);
+	char *text;
+
+	if (severity != LLVMDSError && severity != LLVMDSWarning)
+		return;
+	text = LLVMGetDiagInfoDescription(info);
+	if (severity == LLVMDSError)
+		gen_error(g, -EINVAL, "llvm", "LLVM: %s", text);
+	else
+		diag_add(g->ds, DIAG_WARNING, "llvm", NULL, "LLVM: %s", text);
+	LLVMDisposeMessage(text);
+}
+
+static int make_target(struct gen *g)
+{
+	const char *cpu = g->opt->cpu ? g->opt->cpu : "v3";
+	LLVMTargetRef target;
+	char *why = NULL;
+
+	LLVMInitializeBPFTargetInfo();
+	LLVMInitializeBPFTarget();
+	LLVMInitializeBPFTargetMC();
+	LLVMInitializeBPFAsmPrinter();
+	if (LLVMGetTargetFromTriple("bpfel", &target, &why)) {
+		gen_error(g, -ENOTSUP, "llvm", "LLVM has no BPF target: %s", why);
+		LLVMDisposeMessage(why);
+		return -ENOTSUP;
+	}
+	g->tm = LLVMCreateTargetMachine(target, "bpfel", cpu, "", LLVMCodeGenLevelDefault,
+					LLVMRelocDefault, LLVMCodeModelDefault);
+	return 0;
+}
+
+static int read_bitcode(struct gen *g)
+{
+	LLVMMemoryBufferRef buf = LLVMCreateMemoryBufferWithMemoryRange(
+		gen_bitcode, (size_t)(gen_bitcode_end - gen_bitcode), "nb.bc", 0);
+	LLVMTargetDataRef layout;
+	char *triple;
+
+	if (LLVMParseBitcodeInContext2(g->ctx, buf, &g->mod)) {
+		LLVMDisposeMemoryBuffer(buf);
+		gen_error(g, -EINVAL, "bitcode", "the embedded BPF helpers cannot be read");
+		return -EINVAL;
+	}
+	LLVMDisposeMemoryBuffer(buf);
+	triple = LLVMGetTargetMachineTriple(g->tm);
+	LLVMSetTarget(g->mod, triple);
+	LLVMDisposeMessage(triple);
+	layout = LLVMCreateTargetDataLayout(g->tm);
+	LLVMSetModuleDataLayout(g->mod, layout);
+	LLVMDisposeTargetData(layout);
+	return 0;
+}
+
+int gen_init(struct gen *g)
+{
+	int err;
+
+	g->ctx = LLVMContextCreate();
+	LLVMContextSetDiagnosticHandler(g->ctx, on_diagnostic, g);
+	err = make_target(g);
+	if (!err)
+		err = read_bitcode(g);
+	if (err)
+		return err;
+	g->b = LLVMCreateBuilderInContext(g->ctx);
+	g->i1 = LLVMInt1TypeInContext(g->ctx);
+	g->i8 = LLVMInt8TypeInContext(g->ctx);
+	g->i16 = LLVMInt16TypeInContext(g->ctx);
+	g->i32 = LLVMInt32TypeInContext(g->ctx);
+	g->i64 = LLVMInt64TypeInContext(g->ctx);
+	g->ptr = LLVMPointerTypeInContext(g->ctx, 0);
+	g->md_prof = LLVMGetMDKindIDInContext(g->ctx, "prof", 4);
+	gen_debug_init(g);
+	return 0;
+}
+
+void gen_fini(struct gen *g)
+{
+	if (g->di)
+		LLVMDisposeDIBuilder(g->di);
+	if (g->b)
+		LLVMDisposeBuilder(g->b);
+	if (g->mod)
+		LLVMDisposeModule(g->mod);
+	if (g->tm)
+		LLVMDisposeTargetMachine(g->tm);
+	LLVMContextDispose(g->ctx);
+}
+
+LLVMValueRef gen_function(struct gen *g, const char *name)
+{
+	LLVMValueRef fn = LLVMGetNamedFunction(g->mod, name);
+
+	return fn && !LLVMIsDeclaration(fn) ? fn : NULL;
+}
+
+/* Whether @fn is, or calls, @what; the helpers' call graph is a handful of calls deep. */
+static bool reaches(LLVMValueRef what, LLVMValueRef fn, unsigned depth)
+{
+	for (LLVMUseRef u = LLVMGetFirstUse(what); u && depth; u = LLVMGetNextUse(u)) {
+		LLVMValueRef user = LLVMGetUser(u), caller;
+
+		if (!LLVMIsACallInst(user))
+			continue;
+		caller = LLVMGetBasicBlockParent(LLVMGetInstructionParent(user));
+		if (caller == fn || reaches(caller, fn, depth - 1))
+			return true;
+	}
+	return what == fn;
+}
+
+bool gen_reaches_transport(struct gen *g, LLVMValueRef fn)
+{
+	return reaches(LLVMGetNamedFunction(g->mod, "nb_l4proto"), fn, 8) ||
+	       reaches(LLVMGetNamedFunction(g->mod, "nb_th"), fn, 8);
+}
+
+/* libbpf's helper_defs.h has helpers as variables with their number: calls need it as a constant. */
+static void fix_helpers(struct gen *g)
+{
+	for (LLVMValueRef v = LLVMGetFirstGlobal(g->mod); v; v = LLVMGetNextGlobal(v)) {
+		size_t len;
+		const char *name = LLVMGetValueName2(v, &len);
+
+		if (LLVMGetLinkage(v) == LLVMInternalLinkage && strncmp(name, "bpf_", 4) == 0)
+			LLVMSetGlobalConstant(v, 1);
+	}
+}
+
+static bool is_program(LLVMValueRef f)
+{
+	const char *section = LLVMGetSection(f);
+
+	return !LLVMIsDeclaration(f) && section && *section;
+}
+
+/* "used" kept the helpers alive until here: what is not called goes, the rest will be inlined. */
+static void drop_unused(struct gen *g)
+{
+	static const char *const keep[] = {"llvm.compiler.used", "llvm.used"};
+	bool again = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+		LLVMValueRef list = LLVMGetNamedGlobal(g->mod, keep[i]);
+
+		if (list)
+			LLVMDeleteGlobal(list);
+	}
+	while (again) {
+		LLVMValueRef next;
+
+		again = false;
+		for (LLVMValueRef f = LLVMGetFirstFunction(g->mod); f; f = next) {
+			next = LLVMGetNextFunction(f);
+			if (LLVMGetFirstUse(f) || is_program(f))
+				continue;
+			LLVMDeleteFunction(f);
+			again = true;
+		}
+	}
+	for (LLVMValueRef f = LLVMGetFirstFunction(g->mod); f; f = LLVMGetNextFunction(f)) {
+		if (!LLVMIsDeclaration(f) && LLVMGetVisibility(f) == LLVMHiddenVisibility) {
+			LLVMSetVisibility(f, LLVMDefaultVisibility);
+			LLVMSetLinkage(f, LLVMInternalLinkage);
+		}
+	}
+}
+
+static int run_passes(struct gen *g)
+{
+	LLVMPassBuilderOptionsRef opt = LLVMCreatePassBuilderOptions();
+	LLVMErrorRef err = LLVMRunPasses(g->mod, PIPELINE, g->tm, opt);
+
+	LLVMDisposePassBuilderOptions(opt);
+	if (err) {
+		char *text = LLVMGetErrorMessage(err);
+
+		gen_error(g, -EINVAL, "llvm", "LLVM: %s", text);
+		LLVMDisposeErrorMessage(text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int emit_file(struct gen *g, LLVMCodeGenFileType type, void **ret, size_t *ret_size)
+{
+	LLVMMemoryBufferRef buf;
+	char *why = NULL;
+	char *copy;
+	size_t size;
+
+	if (LLVMTargetMachineEmitToMemoryBuffer(g->tm, g->mod, type, &why, &buf)) {
+		gen_error(g, -EINVAL, "llvm", "LLVM: %s", why);
+		LLVMDisposeMessage(why);
+		return -EINVAL;
+	}
+	size = LLVMGetBufferSize(buf);
+	copy = malloc(size + 1);
+	if (copy) {
+		memcpy(copy, LLVMGetBufferStart(buf), size);
+		copy[size] = '\0';
+		*ret = copy;
+		*ret_size = size;
+	}
+	LLVMDisposeMemoryBuffer(buf);
+	return copy ? 0 : -ENOMEM;
+}
+
+static int emit_assembly(struct gen *g, struct emitted *ret)
+{
+	/* Emission changes the module: a copy for the text. */
+	LLVMModuleRef whole = g->mod;
+	size_t size;
+	int err;
+
+	g->mod = LLVMCloneModule(whole);
+	err = emit_file(g, LLVMAssemblyFile, (void **)&ret->assembly, &size);
+	LLVMDisposeModule(g->mod);
+	g->mod = whole;
+	return err;
+}
+
+int gen_finish(struct gen *g, struct emitted *ret)
+{
+	char *why = NULL;
+	int err;
+
+	LLVMDIBuilderFinalize(g->di);
+	fix_helpers(g);
+	drop_unused(g);
+	if (LLVMVerifyModule(g->mod, LLVMReturnStatusAction, &why))
+		gen_error(g, -EINVAL, "llvm", "the generated module is malformed: %s", why);
+	LLVMDisposeMessage(why);
+	if (getenv("NFT_BPF_EMIT_RAW"))
+		LLVMPrintModuleToFile(g->mod, getenv("NFT_BPF_EMIT_RAW"), NULL);
+	if (g->error)
+		return g->error;
+	err = run_passes(g);
+	if (!err && g->opt->want_llvm) {
+		char *text = LLVMPrintModuleToString(g->mod);
+
+		ret->llvm = strdup(text);
+		LLVMDisposeMessage(text);
+	}
+	if (!err && g->opt->want_asm)
+		err = emit_assembly(g, ret);
+	if (!err)
+		err = emit_file(g, LLVMObjectFile, &ret->object, &ret->size);
+	return err ? err : g->error;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One program: a function whose blocks are its chains' rules.
+ *
+ * No chain is a BPF function: jumps are branches, and a chain with several callers ends in a
+ * dispatch over return ids (plan.h). So neither the call depth nor repeated verification of shared
+ * chains is a matter.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "gen.h"
+
+enum {
+	FRAME_FIXED = 24, /* struct nb_frame of bpf/nb.h */
+	STACK = 512,
+	STACK_SPARE = 224, /* registers spilled, keys, and frames of functions that are called */
+};
+
+/* ---- ends of blocks ---- */
+
+void gen_number_tree(struct gen *g, LLVMValueRef number, const uint32_t *numbers,
+		     LLVMBasicBlockRef *targets, uint32_t n)
+{
+	LLVMBasicBlockRef left, right;
+
+	if (n == 1) {
+		gen_goto(g, targets[0]);
+		return;
+	}
+	left = n / 2 == 1 ? targets[0] : gen_block(g, "");
+	right = n - n / 2 == 1 ? targets[n / 2] : gen_block(g, "");
+	LLVMBuildCondBr(g->b,
+			LLVMBuildICmp(g->b, LLVMIntULT, number, gen_i32(g, numbers[n / 2]), ""),
+			left, right);
+	if (left != targets[0]) {
+		gen_at(g, left);
+		gen_number_tree(g, number, numbers, targets, n / 2);
+	}
+	if (right != targets[n / 2]) {
+		gen_at(g, right);
+		gen_number_tree(g, number, numbers + n / 2, targets + n / 2, n - n / 2);
+	}
+}
+
+static struct plan_chain *running(struct gen *g)
+{
+	return &g->p->plan->chains[g->p->chain];
+}
+
+/* Which base chain is running is asked only where several lead to the running chain. */
+void gen_accept(struct gen *g)
+{
+	const struct plan_chain *pc = running(g);
+	uint32_t n = pc->last_base - pc->first_base + 1;
+	uint32_t *numbers = arena_alloc(g->arena, n * sizeof(*numbers));
+
+	if (n == 1) {
+		gen_goto(g, g->p->bases[pc->first_base + 1]);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		numbers[i] = pc->first_base + i + 1;
+	gen_number_tree(g, gen_frame_load(g, g->i32, g->p->base_at), numbers,
+			&g->p->bases[pc->first_base + 1], n);
+}
+
+void gen_drop(struct gen *g)
+{
+	gen_goto(g, g->p->drop);
+}
+
+static LLVMBasicBlockRef return_target(struct gen *g, uint32_t id)
+{
+	struct plan_pos pos = g->p->plan->returns[id];
+
+	if (pos.chain != PLAN_ROOT)
+		return g->p->chains[pos.chain].rules[pos.rule + 1];
+	/* A base chain ends with its policy. */
+	return g->p->prog->bases[pos.rule]->policy ? g->p->bases[pos.rule + 1] : g->p->drop;
+}
+
+static uint32_t return_slot(struct gen *g, const struct plan_chain *pc)
+{
+	return g->p->returns_at + 8 * pc->level + 4;
+}
+
+void gen_return(struct gen *g)
+{
+	const struct plan_chain *pc = running(g);
+	LLVMBasicBlockRef *targets = arena_alloc(g->arena, pc->n_returns * sizeof(*targets));
+
+	for (uint32_t i = 0; i < pc->n_returns; i++)
+		targets[i] = return_target(g, pc->returns[i]);
+	if (pc->n_returns == 1)
+		gen_goto(g, targets[0]);
+	else
+		gen_number_tree(g, gen_frame_load(g, g->i32, return_slot(g, pc)), pc->returns,
+				targets, pc->n_returns);
+}
+
+static uint32_t jump_return_id(struct gen *g)
+{
+	const struct plan *plan = g->p->plan;
+	uint32_t lo = 1, hi = plan->n_returns - 1;
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+		const struct plan_pos *pos = &plan->returns[mid];
+
+		if (pos->chain < g->p->chain ||
+		    (pos->chain == g->p->chain && pos->rule < g->p->rule))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump)
+{
+	uint32_t to = g->p->plan->index[c->id];
+	const struct plan_chain *pc = running(g), *callee = &g->p->plan->chains[to];
+	LLVMValueRef id;
+
+	if (callee->n_returns > 1) {
+		if (is_jump)
+			id = gen_i32(g, jump_return_id(g));
+		else if (pc->n_returns == 1)
+			id = gen_i32(g, pc->returns[0]);
+		else
+			id = gen_frame_load(g, g->i32, return_slot(g, pc));
+		gen_frame_store(g, id, return_slot(g, callee));
+	}
+	gen_goto(g, g->p->chains[to].rules[0]);
+}
+
+/* ---- chains ---- */
+
+static void gen_chain(struct gen *g, uint32_t index)
+{
+	struct gen_chain *gc = &g->p->chains[index];
+	const struct ir_chain *c = g->p->plan->chains[index].chain;
+
+	g->p->chain = index;
+	g->at = (struct diag_place){.family = c->family, .table = c->table, .chain = c->name};
+	for (uint32_t r = 0; r < c->n_rules; r++) {
+		g->p->rule = r;
+		g->at.rule = c->rules[r].index;
+		g->at.handle = c->rules[r].handle;
+		gen_at(g, gc->rules[r]);
+		gen_debug_at(g, gc->scope, c->rules[r].index);
+		gen_place(g, index, r);
+		gen_rule(g, &c->rules[r], gc->rules[r + 1]);
+	}
+	g->p->rule = c->n_rules;
+	gen_at(g, gc->rules[c->n_rules]);
+	gen_debug_at(g, gc->scope, 0);
+	gen_return(g);
+}
+
+static void make_blocks(struct gen *g)
+{
+	struct gen_prog *p = g->p;
+
+	p->chains = arena_alloc(g->arena, p->plan->n_chains * sizeof(*p->chains));
+	p->bases = arena_alloc(g->arena, (p->prog->n_bases + 1) * sizeof(*p->bases));
+	for (uint32_t i = 0; i <= p->prog->n_bases; i++)
+		p->bases[i] = gen_block(g, i < p->prog->n_bases ? "base" : "accept");
+	for (uint32_t i = 1; i < p->plan->n_chains; i++) {
+		const struct ir_chain *c = p->plan->chains[i].chain;
+		struct gen_chain *gc = &p->chains[i];
+
+		gc->scope = gen_debug_chain(g, p->subprogram, c);
+		gc->rules = arena_alloc(g->arena, (c->n_rules + 1) * sizeof(*gc->rules));
+		for (uint32_t r = 0; r <= c->n_rules; r++)
+			gc->rules[r] = gen_block(g, "rule");
+	}
+	p->drop = gen_block(g, "drop");
+}
+
+static void gen_bases(struct gen *g)
+{
+	struct gen_prog *p = g->p;
+
+	for (uint32_t i = 0; i < p->prog->n_bases; i++) {
+		uint32_t to = p->plan->index[p->prog->bases[i]->id];
+
+		gen_at(g, p->bases[i]);
+		gen_debug_at(g, p->subprogram, 0);
+		p->chain = PLAN_ROOT;
+		p->rule = i;
+		if (p->prog->n_bases > 1)
+			gen_frame_store(g, gen_i32(g, i + 1), p->base_at);
+		gen_place(g, PLAN_ROOT, i);
+		gen_goto(g, p->chains[to].rules[0]);
+	}
+	gen_at(g, p->bases[p->prog->n_bases]);
+	gen_debug_at(g, p->subprogram, 0);
+	LLVMBuildRet(g->b, gen_i32(g, 1));
+	gen_at(g, p->drop);
+	LLVMBuildRet(g->b, gen_i32(g, 0));
+}
+
+/* ---- what the program needs ---- */
+
+static bool sel_needs_transport(struct gen *g, const struct ir_sel *sel)
+{
+	LLVMValueRef fn;
+
+	for (uint32_t i = 0; i < sel->n_args; i++) {
+		if (sel_needs_transport(g, sel->args[i]))
+			return true;
+	}
+	if (sel->op != IR_LEAF)
+		return false;
+	fn = gen_function(g, arena_printf(g->arena, "nb_%s", sel->leaf->helper));
+	return fn && gen_reaches_transport(g, fn);
+}
+
+struct needs {
+	bool transport, counters;
+};
+
+static void state_needs(struct gen *g, const struct ir_effect_op *op, struct needs *n)
+{
+	LLVMValueRef fn;
+
+	n->counters |= op->per_cpu;
+	fn = op->helper ? gen_function(g, arena_printf(g->arena, "nb_%s", op->helper)) : NULL;
+	n->transport |= fn && gen_reaches_transport(g, fn);
+}
+
+static void step_needs(struct gen *g, const struct ir_step *st, struct needs *n)
+{
+	if (st->sel && !n->transport)
+		n->transport = sel_needs_transport(g, st->sel);
+	for (uint32_t i = 0; i < st->n_args && !n->transport; i++)
+		n->transport = sel_needs_transport(g, st->args[i]);
+	if (st->effect)
+		state_needs(g, st->effect, n);
+	if (st->set && st->set->n_elems && st->set->n_states) {
+		for (uint32_t i = 0; i < st->set->n_states; i++)
+			state_needs(g, st->set->elems[0].states[i]->op, n);
+	}
+}
+
+static struct needs find_needs(struct gen *g)
+{
+	const struct plan *plan = g->p->plan;
+	struct needs n = {0};
+
+	for (uint32_t i = 1; i < plan->n_chains; i++) {
+		const struct ir_chain *c = plan->chains[i].chain;
+
+		for (uint32_t r = 0; r < c->n_rules; r++) {
+			for (uint32_t s = 0; s < c->rules[r].n_steps; s++)
+				step_needs(g, &c->rules[r].steps[s], &n);
+		}
+	}
+	return n;
+}
+
+/* ---- the function ---- */
+
+static void make_function(struct gen *g)
+{
+	struct gen_prog *p = g->p;
+	LLVMTypeRef type = LLVMFunctionType(g->i32, &g->ptr, 1, 0);
+
+	p->fn = LLVMAddFunction(g->mod, p->prog->name, type);
+	LLVMSetSection(p->fn, arena_printf(g->arena, "netfilter/%s", p->prog->name));
+	/* Else LLVM makes an .eh_frame, which libbpf complains of. */
+	LLVMAddAttributeAtIndex(p->fn, LLVMAttributeFunctionIndex,
+				LLVMCreateEnumAttribute(g->ctx, LLVMGetEnumAttributeKindForName("nounwind", 8), 0));
+	p->subprogram = gen_debug_prog(g, p->fn, p->prog->name);
+	p->entry = gen_block(g, "entry");
+	gen_at(g, p->entry);
+	gen_debug_at(g, p->subprogram, 0);
+}
+
+/* Its address leaves LLVM's sight, so that loads and stores stay what they are. */
+static void make_frame(struct gen *g)
+{
+	struct gen_prog *p = g->p;
+	LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(g->ctx), &g->ptr, 1, 0);
+	LLVMValueRef seen = LLVMGetInlineAsm(type, "", 0, "r", 1, 1, 0,
+					     LLVMInlineAsmDialectATT, 0);
+	uint32_t at = FRAME_FIXED;
+
+	p->returns_at = at;
+	at += 8 * p->plan->n_levels;
+	if (p->prog->n_bases > 1) {
+		p->base_at = at + 4;
+		at += 8;
+	}
+	plan_place(g->arena, g->ir, p->plan, at + STACK_SPARE < STACK ? STACK - STACK_SPARE - at : 0);
+	at = gen_slots_init(g, at);
+	p->frame = gen_alloca(g, LLVMArrayType(g->i8, at), "frame");
+	LLVMBuildCall2(g->b, type, seen, &p->frame, 1, "");
+}
+
+static void make_packet(struct gen *g)
+{
+	struct gen_prog *p = g->p;
+	LLVMTypeRef type = LLVMGetTypeByName2(g->ctx, "struct.nb_pkt");
+	LLVMValueRef init = gen_function(g, "nb_pkt_init");
+	LLVMValueRef transport = gen_function(g, "nb_transport_init");
+	struct needs needs = find_needs(g);
+	LLVMValueRef args[4];
+
+	if (!type || !init || !transport) {
+		gen_error(g, -EINVAL, "bitcode", "the embedded BPF helpers lack nb_pkt_init");
+		return;
+	}
+	p->pkt = gen_alloca(g, type, "pkt");
+	args[0] = p->pkt;
+	args[1] = p->frame;
+	args[2] = LLVMGetParam(p->fn, 0);
+	args[3] = LLVMConstInt(g->i8, p->prog->pf, 0);
+	LLVMBuildCall2(g->b, LLVMGlobalGetValueType(init), init, args, 4, "");
+	if (needs.transport)
+		LLVMBuildCall2(g->b, LLVMGlobalGetValueType(transport), transport, &p->pkt, 1, "");
+	if (needs.counters)
+		gen_counters_init(g);
+}
+
+void gen_prog(struct gen *g, const struct ir_prog *prog)
+{
+	struct gen_prog p = {.prog = prog};
+
+	g->p = &p;
+	g->at = (struct diag_place){0};
+	p.plan = plan_new(g->arena, g->ir, prog);
+	if (!p.plan) {
+		gen_error(g, -ELOOP, "cycle", "program %s: its chains form a cycle", prog->name);
+		g->p = NULL;
+		return;
+	}
+	make_function(g);
+	make_frame(g);
+	make_packet(g);
+	make_blocks(g);
+	gen_goto(g, p.bases[0]);
+	for (uint32_t i = 1; i < p.plan->n_chains && !g->error; i++)
+		gen_chain(g, i);
+	gen_bases(g);
+	g->p = NULL;
+}
