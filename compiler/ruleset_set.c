@@ -3,7 +3,6 @@
  * The ruleset model: sets, and elements found by key in constant time, so that a set of a million
  * loads as fast as it is read.
  */
-#define _GNU_SOURCE /* asprintf() */
 #include "ruleset_private.h"
 
 #include <errno.h>

@@ -7,7 +7,6 @@
  * and nf_tables_del*()): a request is refused where the kernel would refuse it for reasons that the
  * model can see; what dumps and events tell is taken as it is.
  */
-#define _GNU_SOURCE /* vasprintf() */
 #include "apply.h"
 
 #include <errno.h>
@@ -197,7 +196,9 @@ int apply_batch(struct ruleset *rs, const struct batch *b, struct diags *ds)
 			err = -EINVAL;
 			break;
 		}
-		err = apply_message(rs, nlh, APPLY_REQUEST, ds);
+		/* Fingerprints for osf travel in the same batch, to another subsystem. */
+		if (nlh->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
+			err = apply_message(rs, nlh, APPLY_REQUEST, ds);
 		pos += MIN((size_t)MNL_ALIGN(nlh->nlmsg_len), b->len - pos);
 	}
 	forget_ids(rs);

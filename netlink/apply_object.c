@@ -11,6 +11,31 @@
 
 #define OBJECT_SYNPROXY 10 /* NFT_OBJECT_SYNPROXY */
 
+/*
+ * The object's data as the kernel would tell it: nft sends the name of a conntrack helper without
+ * its terminating NUL.
+ */
+static int set_data(struct object *o, struct blob data)
+{
+	struct nlbuf CLEANUP(nlbuf_fini) b = {0};
+	char name[64] = {0};
+	struct blob value;
+	uint32_t pos = 0;
+	uint16_t type;
+
+	if (o->type != NFT_OBJECT_CT_HELPER)
+		return blob_set(&o->attrs, data.data, data.len);
+	while (attr_next(data, &pos, &type, &value)) {
+		if (type == NFTA_CT_HELPER_NAME && value.len) {
+			memcpy(name, value.data, MIN(value.len, sizeof(name) - 1));
+			nlbuf_put_str(&b, type, name);
+		} else {
+			nlbuf_put_blob(&b, type, value);
+		}
+	}
+	return b.failed ? -ENOMEM : blob_set(&o->attrs, b.data, (uint32_t)b.len);
+}
+
 /* nft_quota_obj_update(): limit and flags are the new ones, what is consumed stays. */
 static int update_quota(struct object *o, struct blob data)
 {
@@ -66,7 +91,7 @@ static int new_object(struct apply *ap)
 	if (!o)
 		return -ENOMEM;
 	o->handle = nltb_u64(&ap->tb, NFTA_OBJ_HANDLE, o->handle);
-	err = blob_set(&o->attrs, data.data, data.len);
+	err = set_data(o, data);
 	return err ? err : blob_set(&o->userdata, userdata.data, userdata.len);
 }
 

@@ -5,7 +5,6 @@
  * use is not deleted, and what only a rule could use (anonymous sets and chains) goes with the rule:
  * nf_tables_deactivate_set(), nft_immediate_deactivate().
  */
-#define _GNU_SOURCE /* asprintf() */
 #include "apply.h"
 
 #include <errno.h>
@@ -74,12 +73,29 @@ static const char *set_name(const struct expr *e, const struct set_attrs *sa,
 
 /* ---- ids and old names become names ---- */
 
+/* libnftnl sends the object's name of an objref without its terminating NUL. */
+static bool is_object_name(const struct expr *e, uint16_t type)
+{
+	return type == NFTA_OBJREF_IMM_NAME && strcmp(e->name, "objref") == 0;
+}
+
+static void put_object_name(struct nlbuf *b, struct blob v)
+{
+	char name[256] = {0};
+
+	memcpy(name, v.data, MIN(v.len, sizeof(name) - 1));
+	nlbuf_put_str(b, NFTA_OBJREF_IMM_NAME, name);
+}
+
 static bool expr_is_resolved(const struct expr *e, const char *from)
 {
 	const struct set_attrs *sa = find_set_attrs(e);
 	const char *chain;
 	struct blob v;
 
+	if (is_object_name(e, NFTA_OBJREF_IMM_NAME) &&
+	    attr_find(e->attrs, NFTA_OBJREF_IMM_NAME, &v) && !memchr(v.data, '\0', v.len))
+		return false;
 	if (sa)
 		return !attr_find(e->attrs, sa->id, &v);
 	if (!find_verdict(e, &v))
@@ -128,6 +144,8 @@ static void put_expr(struct nlbuf *b, const struct expr *e, const struct table *
 		name = sa && type == sa->name ? set_name(e, sa, t) : NULL;
 		if (name)
 			nlbuf_put_str(b, type, name);
+		else if (is_object_name(e, type))
+			put_object_name(b, v);
 		else if (!sa && type == NFTA_IMMEDIATE_DATA)
 			put_verdict(b, e, t, from, to);
 		else
@@ -232,6 +250,9 @@ void exprs_ref(const struct exprs *es, struct table *t)
 			c->refs++;
 		if (s)
 			s->refs++;
+		/* nft_dynset_init(): what packets add to has a limit. */
+		if (s && !s->size && strcmp(es->array[i].name, "dynset") == 0)
+			s->size = 0xffff;
 		if (o)
 			o->refs++;
 	}

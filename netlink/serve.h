@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model in the kernel's place.
+ */
+#ifndef NFT_BPF_NETLINK_SERVE_H
+#define NFT_BPF_NETLINK_SERVE_H
+
+#include "nfnl.h"
+
+/*
+ * As serve_request(). With @numbered a rule's handle is SERVE_NUMBER plus its number, counted from 0
+ * over the whole ruleset: no two are alike, and no handle of anything else looks like one.
+ */
+#define SERVE_NUMBER ((uint64_t)1 << 40)
+int serve_request_numbered(const struct ruleset *rs, const struct nlmsghdr *request, bool numbered,
+			   uint8_t **ret_data, size_t *ret_len);
+
+#endif

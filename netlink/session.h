@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A session: libnftables' way to the kernel goes through here. At most one per thread is active;
+ * interpose.c asks it what to do with libnftables' socket calls.
+ */
+#ifndef NFT_BPF_NETLINK_SESSION_H
+#define NFT_BPF_NETLINK_SESSION_H
+
+#include <nftables/libnftables.h>
+#include <sys/socket.h>
+
+#include "nfnl.h"
+#include "nlattr.h"
+
+struct nft_session;
+
+/* What takes the place of libmnl's struct mnl_socket. */
+struct session_socket {
+	struct nft_session *session;
+	struct session_socket *next;
+	int protocol;
+	int fd;
+	bool is_real;	 /* fd is a netlink socket; else one end of a pair that nobody writes to */
+	int peer;	 /* the other end, or -1 */
+	uint8_t *answer; /* ours, to be received */
+	size_t answer_len, answer_pos;
+};
+
+struct nft_session {
+	enum nft_kernel kernel;
+	const struct ruleset *model; /* NULL with NFT_KERNEL_REAL: the kernel is asked */
+	const struct batch *prelude;
+	bool numbered;		     /* serve.h */
+	struct session_socket *sockets;
+	struct nlbuf captured;	     /* the batch's messages */
+	bool has_batch;
+	int prelude_error;	     /* what the kernel said to the prelude */
+	struct nft_session *outer;   /* active before */
+};
+
+void session_begin(struct nft_session *s);
+void session_end(struct nft_session *s);
+
+/* For interpose.c. The active session of this thread's socket @nl or descriptor @fd, or NULL. */
+struct session_socket *session_find_socket(const void *nl);
+struct session_socket *session_find_fd(int fd);
+bool session_is_active(void);
+
+struct session_socket *session_socket_open(int protocol);
+void session_socket_close(struct session_socket *s);
+ssize_t session_send(struct session_socket *s, const void *data, size_t len);
+ssize_t session_receive(struct session_socket *s, void *buffer, size_t len);
+ssize_t session_send_batch(struct session_socket *s, const struct msghdr *msg, int flags);
+
+#endif

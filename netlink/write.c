@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model's objects as attributes, after the kernel's nf_tables_fill_*_info().
+ *
+ * In a request anonymous sets and chains go by the id they have in the model (set->id, chain->id):
+ * their names are the kernel's to choose.
+ */
+#include "write.h"
+
+#include <linux/netfilter.h>
+
+#include "../compiler/attr.h"
+
+void write_table(struct nlbuf *b, const struct table *t, enum write_as as, uint32_t flags)
+{
+	nlbuf_put_str(b, NFTA_TABLE_NAME, t->name);
+	nlbuf_put_be32(b, NFTA_TABLE_FLAGS, flags);
+	if (as == WRITE_TOLD) {
+		nlbuf_put_be32(b, NFTA_TABLE_USE, t->use);
+		nlbuf_put_be64(b, NFTA_TABLE_HANDLE, t->handle);
+		if (t->owner)
+			nlbuf_put_be32(b, NFTA_TABLE_OWNER, t->owner);
+	}
+	if (t->userdata.len)
+		nlbuf_put_blob(b, NFTA_TABLE_USERDATA, t->userdata);
+}
+
+/* ---- chains ---- */
+
+static void write_devices(struct nlbuf *b, uint16_t type, char *const *devices)
+{
+	size_t nest = nlbuf_nest(b, type);
+
+	for (; devices && *devices; devices++)
+		nlbuf_put_str(b, NFTA_DEVICE_NAME, *devices);
+	nlbuf_nest_end(b, nest);
+}
+
+static void write_hook(struct nlbuf *b, const struct chain *c)
+{
+	size_t nest = nlbuf_nest(b, NFTA_CHAIN_HOOK | NLA_F_NESTED);
+
+	nlbuf_put_be32(b, NFTA_HOOK_HOOKNUM, c->hooknum);
+	nlbuf_put_be32(b, NFTA_HOOK_PRIORITY, (uint32_t)c->priority);
+	if (c->devices)
+		write_devices(b, NFTA_HOOK_DEVS, c->devices);
+	/* nft_dump_basechain_hook(): a single device in both places */
+	if (c->devices && !c->devices[1])
+		nlbuf_put_str(b, NFTA_HOOK_DEV, c->devices[0]);
+	nlbuf_nest_end(b, nest);
+}
+
+void write_chain(struct nlbuf *b, const struct chain *c, enum write_as as, bool hooked)
+{
+	uint32_t flags = c->flags;
+
+	if (as == WRITE_REQUEST || !hooked)
+		flags &= ~(uint32_t)NFT_CHAIN_BASE;
+	nlbuf_put_str(b, NFTA_CHAIN_TABLE, c->table->name);
+	if (as == WRITE_REQUEST && c->flags & NFT_CHAIN_BINDING)
+		nlbuf_put_be32(b, NFTA_CHAIN_ID, c->id);
+	else
+		nlbuf_put_str(b, NFTA_CHAIN_NAME, c->name);
+	if (hooked && c->is_base) {
+		write_hook(b, c);
+		nlbuf_put_be32(b, NFTA_CHAIN_POLICY, c->policy);
+		nlbuf_put_str(b, NFTA_CHAIN_TYPE, c->type);
+		if (c->counters.len)
+			nlbuf_put_blob(b, NFTA_CHAIN_COUNTERS | NLA_F_NESTED, c->counters);
+	}
+	if (as == WRITE_TOLD) {
+		nlbuf_put_be64(b, NFTA_CHAIN_HANDLE, c->handle);
+		nlbuf_put_be32(b, NFTA_CHAIN_USE, c->n_rules + c->refs);
+	}
+	if (flags)
+		nlbuf_put_be32(b, NFTA_CHAIN_FLAGS, flags);
+	if (c->userdata.len)
+		nlbuf_put_blob(b, NFTA_CHAIN_USERDATA, c->userdata);
+}
+
+/* ---- expressions ---- */
+
+/* The kernel looks a set up by name first, then by id; no set has the name of a pattern. */
+static void write_set_ref(struct nlbuf *b, uint16_t type, uint16_t id_type, const struct set *s)
+{
+	nlbuf_put_str(b, type, s->flags & NFT_SET_MAP ? "__map%d" : "__set%d");
+	nlbuf_put_be32(b, id_type, s->id);
+}
+
+static void write_verdict(struct nlbuf *b, uint16_t type, const struct table *t, uint32_t code,
+			  const char *chain, enum write_as as)
+{
+	const struct chain *c = chain && as == WRITE_REQUEST ? table_find_chain(t, chain) : NULL;
+	size_t data = nlbuf_nest(b, type), verdict = nlbuf_nest(b, NFTA_DATA_VERDICT);
+
+	nlbuf_put_be32(b, NFTA_VERDICT_CODE, code);
+	if (c && c->flags & NFT_CHAIN_BINDING)
+		nlbuf_put_be32(b, NFTA_VERDICT_CHAIN_ID, c->id);
+	else if (chain)
+		nlbuf_put_str(b, NFTA_VERDICT_CHAIN, chain);
+	nlbuf_nest_end(b, verdict);
+	nlbuf_nest_end(b, data);
+}
+
+/* The attributes that name a set, for expressions that have them. */
+static bool set_attrs(const char *expr, uint16_t *ret_name, uint16_t *ret_id)
+{
+	if (strcmp(expr, "lookup") == 0) {
+		*ret_name = NFTA_LOOKUP_SET;
+		*ret_id = NFTA_LOOKUP_SET_ID;
+	} else if (strcmp(expr, "dynset") == 0) {
+		*ret_name = NFTA_DYNSET_SET_NAME;
+		*ret_id = NFTA_DYNSET_SET_ID;
+	} else if (strcmp(expr, "objref") == 0) {
+		*ret_name = NFTA_OBJREF_SET_NAME;
+		*ret_id = NFTA_OBJREF_SET_ID;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static const struct set *anonymous_set(const struct expr *e, const struct table *t, uint16_t type)
+{
+	const char *name = attr_str(e->attrs, type);
+	const struct set *s = name ? table_find_set(t, name) : NULL;
+
+	return s && s->flags & NFT_SET_ANONYMOUS ? s : NULL;
+}
+
+static bool immediate_verdict(const struct expr *e, struct blob *ret)
+{
+	struct blob data;
+
+	return strcmp(e->name, "immediate") == 0 &&
+	       attr_find(e->attrs, NFTA_IMMEDIATE_DATA, &data) &&
+	       attr_find(data, NFTA_DATA_VERDICT, ret);
+}
+
+static void write_expr_data(struct nlbuf *b, const struct expr *e, const struct table *t)
+{
+	uint16_t name_type = 0, id_type = 0, type;
+	bool has_set = set_attrs(e->name, &name_type, &id_type);
+	const struct set *s = has_set ? anonymous_set(e, t, name_type) : NULL;
+	struct blob value, verdict;
+	bool has_verdict = immediate_verdict(e, &verdict);
+	uint32_t pos = 0;
+
+	while (attr_next(e->attrs, &pos, &type, &value)) {
+		if (s && type == name_type)
+			write_set_ref(b, name_type, id_type, s);
+		else if (has_verdict && type == NFTA_IMMEDIATE_DATA)
+			write_verdict(b, type, t,
+				      (uint32_t)attr_uint(verdict, NFTA_VERDICT_CODE, 0),
+				      attr_str(verdict, NFTA_VERDICT_CHAIN), WRITE_REQUEST);
+		else
+			nlbuf_put_blob(b, type, value);
+	}
+}
+
+static void write_exprs_request(struct nlbuf *b, const struct exprs *es, const struct table *t)
+{
+	size_t elem, data;
+	uint32_t i;
+
+	for (i = 0; i < es->n; i++) {
+		elem = nlbuf_nest(b, NFTA_LIST_ELEM);
+		nlbuf_put_str(b, NFTA_EXPR_NAME, es->array[i].name);
+		data = nlbuf_nest(b, NFTA_EXPR_DATA);
+		write_expr_data(b, &es->array[i], t);
+		nlbuf_nest_end(b, data);
+		nlbuf_nest_end(b, elem);
+	}
+}
+
+/* One expression without a list, or a list of several. */
+static void write_exprs(struct nlbuf *b, const struct exprs *es, uint16_t single, uint16_t list)
+{
+	struct blob value;
+	uint32_t pos = 0;
+	uint16_t type;
+
+	if (es->n == 1 && attr_next(es->raw, &pos, &type, &value))
+		nlbuf_put_blob(b, single | NLA_F_NESTED, value);
+	else if (es->n > 1)
+		nlbuf_put_blob(b, list | NLA_F_NESTED, es->raw);
+}
+
+/* ---- rules ---- */
+
+/*
+ * The protocol that xtables matches and targets want to see (nft_parse_compat()): a request has it
+ * beside the expressions, and the kernel does not tell it. It is what the rule compares first:
+ * `meta l4proto` or the protocol field of the IPv4 header.
+ */
+static bool compat_protocol(const struct exprs *es, uint8_t *ret)
+{
+	const struct expr *e, *load = NULL;
+	struct blob data;
+	bool is_proto = false;
+	uint32_t i;
+
+	for (i = 0; i < es->n; i++) {
+		e = &es->array[i];
+		if (strcmp(e->name, "cmp") == 0 && load && is_proto &&
+		    attr_uint(e->attrs, NFTA_CMP_OP, NFT_CMP_EQ) == NFT_CMP_EQ &&
+		    attr_data(e->attrs, NFTA_CMP_DATA, &data) && data.len == 1) {
+			*ret = *(const uint8_t *)data.data;
+			return true;
+		}
+		load = e;
+		is_proto = (strcmp(e->name, "meta") == 0 &&
+			    attr_uint(e->attrs, NFTA_META_KEY, 0) == NFT_META_L4PROTO) ||
+			   (strcmp(e->name, "payload") == 0 &&
+			    attr_uint(e->attrs, NFTA_PAYLOAD_BASE, 0) ==
+				    NFT_PAYLOAD_NETWORK_HEADER &&
+			    attr_uint(e->attrs, NFTA_PAYLOAD_OFFSET, 0) == 9 &&
+			    attr_uint(e->attrs, NFTA_PAYLOAD_LEN, 0) == 1);
+	}
+	return false;
+}
+
+static void write_compat(struct nlbuf *b, const struct rule *r)
+{
+	bool is_compat = false;
+	uint8_t protocol = 0;
+	uint32_t i;
+	size_t nest;
+
+	if (r->compat.len) {
+		nlbuf_put_blob(b, NFTA_RULE_COMPAT | NLA_F_NESTED, r->compat);
+		return;
+	}
+	for (i = 0; i < r->exprs.n; i++)
+		is_compat = is_compat || strcmp(r->exprs.array[i].name, "match") == 0 ||
+			    strcmp(r->exprs.array[i].name, "target") == 0;
+	if (!is_compat || !compat_protocol(&r->exprs, &protocol))
+		return;
+	nest = nlbuf_nest(b, NFTA_RULE_COMPAT);
+	nlbuf_put_be32(b, NFTA_RULE_COMPAT_PROTO, protocol);
+	nlbuf_put_be32(b, NFTA_RULE_COMPAT_FLAGS, 0);
+	nlbuf_nest_end(b, nest);
+}
+
+void write_rule(struct nlbuf *b, const struct rule *r, enum write_as as, uint64_t handle)
+{
+	const struct chain *c = r->chain;
+	size_t nest;
+
+	nlbuf_put_str(b, NFTA_RULE_TABLE, c->table->name);
+	if (as == WRITE_REQUEST && c->flags & NFT_CHAIN_BINDING)
+		nlbuf_put_be32(b, NFTA_RULE_CHAIN_ID, c->id);
+	else
+		nlbuf_put_str(b, NFTA_RULE_CHAIN, c->name);
+	if (handle)
+		nlbuf_put_be64(b, NFTA_RULE_HANDLE, handle);
+	if (as == WRITE_TOLD) {
+		nlbuf_put_blob(b, NFTA_RULE_EXPRESSIONS | NLA_F_NESTED, r->exprs.raw);
+	} else {
+		nest = nlbuf_nest(b, NFTA_RULE_EXPRESSIONS);
+		write_exprs_request(b, &r->exprs, c->table);
+		nlbuf_nest_end(b, nest);
+		write_compat(b, r);
+	}
+	if (r->userdata.len)
+		nlbuf_put_blob(b, NFTA_RULE_USERDATA, r->userdata);
+}
+
+/* ---- sets ---- */
+
+static void write_desc(struct nlbuf *b, const struct set *s)
+{
+	size_t desc = nlbuf_nest(b, NFTA_SET_DESC), concat, field;
+	uint32_t i;
+
+	if (s->size)
+		nlbuf_put_be32(b, NFTA_SET_DESC_SIZE, s->size);
+	if (s->n_fields > 1) {
+		concat = nlbuf_nest(b, NFTA_SET_DESC_CONCAT);
+		for (i = 0; i < s->n_fields; i++) {
+			field = nlbuf_nest(b, NFTA_LIST_ELEM);
+			nlbuf_put_be32(b, NFTA_SET_FIELD_LEN, s->field_len[i]);
+			nlbuf_nest_end(b, field);
+		}
+		nlbuf_nest_end(b, concat);
+	}
+	nlbuf_nest_end(b, desc);
+}
+
+void write_set(struct nlbuf *b, const struct set *s, enum write_as as)
+{
+	nlbuf_put_str(b, NFTA_SET_TABLE, s->table->name);
+	if (as == WRITE_REQUEST && s->flags & NFT_SET_ANONYMOUS)
+		nlbuf_put_str(b, NFTA_SET_NAME, s->flags & NFT_SET_MAP ? "__map%d" : "__set%d");
+	else
+		nlbuf_put_str(b, NFTA_SET_NAME, s->name);
+	if (as == WRITE_REQUEST)
+		nlbuf_put_be32(b, NFTA_SET_ID, s->id);
+	else
+		nlbuf_put_be64(b, NFTA_SET_HANDLE, s->handle);
+	if (s->flags)
+		nlbuf_put_be32(b, NFTA_SET_FLAGS, s->flags);
+	nlbuf_put_be32(b, NFTA_SET_KEY_TYPE, s->key_type);
+	nlbuf_put_be32(b, NFTA_SET_KEY_LEN, s->key_len);
+	if (s->flags & NFT_SET_MAP) {
+		nlbuf_put_be32(b, NFTA_SET_DATA_TYPE, s->data_type);
+		nlbuf_put_be32(b, NFTA_SET_DATA_LEN, s->data_len);
+	}
+	if (s->flags & NFT_SET_OBJECT)
+		nlbuf_put_be32(b, NFTA_SET_OBJ_TYPE, s->obj_type);
+	if (s->timeout)
+		nlbuf_put_be64(b, NFTA_SET_TIMEOUT, s->timeout);
+	if (s->gc_interval)
+		nlbuf_put_be32(b, NFTA_SET_GC_INTERVAL, s->gc_interval);
+	if (s->policy)
+		nlbuf_put_be32(b, NFTA_SET_POLICY, s->policy);
+	if (s->userdata.len)
+		nlbuf_put_blob(b, NFTA_SET_USERDATA, s->userdata);
+	write_desc(b, s);
+	write_exprs(b, &s->exprs, NFTA_SET_EXPR, NFTA_SET_EXPRESSIONS);
+}
+
+static void write_value(struct nlbuf *b, uint16_t type, const uint8_t *data, uint32_t len)
+{
+	size_t nest = nlbuf_nest(b, type);
+
+	nlbuf_put(b, NFTA_DATA_VALUE, data, len);
+	nlbuf_nest_end(b, nest);
+}
+
+static void write_elem_data(struct nlbuf *b, const struct set *s, const struct set_elem *e,
+			    enum write_as as)
+{
+	if (e->data)
+		write_value(b, NFTA_SET_ELEM_DATA, e->data, s->data_len);
+	else if (s->flags & NFT_SET_MAP && s->data_type == NFT_DATA_VERDICT &&
+		 !(e->flags & NFT_SET_ELEM_INTERVAL_END))
+		write_verdict(b, NFTA_SET_ELEM_DATA, s->table, (uint32_t)e->verdict.code,
+			      e->verdict.chain, as);
+}
+
+void write_elem(struct nlbuf *b, const struct set *s, const struct set_elem *e, enum write_as as)
+{
+	size_t nest = nlbuf_nest(b, NFTA_LIST_ELEM);
+
+	if (e->key)
+		write_value(b, NFTA_SET_ELEM_KEY, e->key, s->key_len);
+	if (e->key_end)
+		write_value(b, NFTA_SET_ELEM_KEY_END, e->key_end, s->key_len);
+	write_elem_data(b, s, e, as);
+	write_exprs(b, &e->exprs, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS);
+	if (e->object)
+		nlbuf_put_str(b, NFTA_SET_ELEM_OBJREF, e->object);
+	if (e->flags)
+		nlbuf_put_be32(b, NFTA_SET_ELEM_FLAGS, e->flags);
+	if (e->timeout)
+		nlbuf_put_be64(b, NFTA_SET_ELEM_TIMEOUT,
+			       e->timeout == UINT64_MAX ? 0 : e->timeout);
+	if (e->expiration)
+		nlbuf_put_be64(b, NFTA_SET_ELEM_EXPIRATION, e->expiration);
+	if (e->userdata.len)
+		nlbuf_put_blob(b, NFTA_SET_ELEM_USERDATA, e->userdata);
+	nlbuf_nest_end(b, nest);
+}
+
+/* ---- objects and flowtables ---- */
+
+void write_object(struct nlbuf *b, const struct object *o, enum write_as as)
+{
+	nlbuf_put_str(b, NFTA_OBJ_TABLE, o->table->name);
+	nlbuf_put_str(b, NFTA_OBJ_NAME, o->name);
+	nlbuf_put_be32(b, NFTA_OBJ_TYPE, o->type);
+	nlbuf_put_blob(b, NFTA_OBJ_DATA | NLA_F_NESTED, o->attrs);
+	if (as == WRITE_TOLD) {
+		nlbuf_put_be64(b, NFTA_OBJ_HANDLE, o->handle);
+		nlbuf_put_be32(b, NFTA_OBJ_USE, o->refs);
+	}
+	if (o->userdata.len)
+		nlbuf_put_blob(b, NFTA_OBJ_USERDATA, o->userdata);
+}
+
+void write_flowtable(struct nlbuf *b, const struct flowtable *f, enum write_as as)
+{
+	size_t hook;
+
+	nlbuf_put_str(b, NFTA_FLOWTABLE_TABLE, f->table->name);
+	nlbuf_put_str(b, NFTA_FLOWTABLE_NAME, f->name);
+	if (as == WRITE_TOLD)
+		nlbuf_put_be64(b, NFTA_FLOWTABLE_HANDLE, f->handle);
+	nlbuf_put_be32(b, NFTA_FLOWTABLE_FLAGS, f->flags);
+	hook = nlbuf_nest(b, NFTA_FLOWTABLE_HOOK);
+	nlbuf_put_be32(b, NFTA_FLOWTABLE_HOOK_NUM, f->hooknum);
+	nlbuf_put_be32(b, NFTA_FLOWTABLE_HOOK_PRIORITY, (uint32_t)f->priority);
+	write_devices(b, NFTA_FLOWTABLE_HOOK_DEVS, f->devices);
+	nlbuf_nest_end(b, hook);
+}
