@@ -123,6 +123,16 @@ static int take_lock(struct runtime *rt, bool wait, struct diags *ds)
 	}
 }
 
+int rt_forget(struct runtime *rt)
+{
+	if (rt->words)
+		munmap(rt->words, rt->words_size);
+	close_fd(&rt->words_fd);
+	rt->words = NULL;
+	rt->words_fd = -1;
+	return dir_clear(rt->dir);
+}
+
 /* Inodes of namespaces are used again: state of another cookie is a dead namespace's. */
 static int wipe_if_stale(struct runtime *rt, struct diags *ds)
 {
@@ -138,11 +148,7 @@ static int wipe_if_stale(struct runtime *rt, struct diags *ds)
 		 "%s: left over from a network namespace that is gone; removed", rt->dir);
 	if (rt->read_only)
 		return -ENOENT;
-	munmap(rt->words, rt->words_size);
-	close(rt->words_fd);
-	rt->words = NULL;
-	rt->words_fd = -1;
-	return dir_clear(rt->dir);
+	return rt_forget(rt);
 }
 
 int rt_open(const struct rt_options *opt, struct diags *ds, struct runtime **ret)
@@ -213,6 +219,8 @@ void rt_close(struct runtime *rt)
 		rmdir(rt->dir); /* fails while there is anything in it */
 		close(rt->lock);
 	}
+	free(rt->raw);
+	free(rt->snapshot);
 	free(rt->dir);
 	free(rt->base);
 	free(rt);

@@ -30,6 +30,18 @@ struct root {
 	int slots, verdicts;
 };
 
+struct packets_bytes {
+	uint64_t packets, bytes;
+};
+
+/* What the kernel's own counter says where a model shows the sum with ours. */
+struct raw_counter {
+	const void *owner; /* struct rule or struct object of the model; maybe gone since */
+	uint64_t handle;
+	uint32_t expr;
+	struct packets_bytes value;
+};
+
 struct runtime {
 	char *base;	/* bpffs */
 	char *dir;	/* base/nft-bpf/net-INODE */
@@ -44,6 +56,10 @@ struct runtime {
 	size_t words_size;
 	struct root *roots;
 	size_t n_roots;
+	struct raw_counter *raw; /* of the last rt_model(), by owner and expr */
+	size_t n_raw;
+	struct packets_bytes *snapshot; /* of the current generation's counters, then */
+	size_t n_snapshot;
 };
 
 /* ---- stop.c ---- */
@@ -86,6 +102,8 @@ int rt_pin(int fd, const char *path, struct diags *ds);
 
 /* Says once what failed and hands the error through. */
 int rt_error(struct diags *ds, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Removes everything of the namespace's; @rt may be used on. */
+int rt_forget(struct runtime *rt);
 int rt_netns_self(ino_t *ret_inode, uint64_t *ret_cookie);
 int rt_open_dir(const char *base, ino_t netns, struct runtime **ret); /* read only, any namespace */
 
@@ -99,6 +117,8 @@ int root_get(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority, uin
 struct root *root_find(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority);
 int root_set_slot(struct root *r, uint32_t parity, int prog_fd); /* prog_fd -1: empties it */
 int root_set_verdict(struct root *r, uint32_t parity, uint32_t verdict);
+/* A descriptor of the root's link, or -errno. */
+int root_link(const struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority);
 int root_remove(struct runtime *rt, struct root *r); /* detaches */
 const char *hook_name(uint8_t hook);
 

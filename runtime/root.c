@@ -293,6 +293,14 @@ int root_set_verdict(struct root *r, uint32_t parity, uint32_t verdict)
 	return bpf_map_update_elem(r->verdicts, &parity, &verdict, BPF_ANY);
 }
 
+int root_link(const struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority)
+{
+	struct root r;
+
+	root_init(&r, pf, hook, priority);
+	return root_get_pin(rt, r.name, "link");
+}
+
 int root_remove(struct runtime *rt, struct root *r)
 {
 	int err = root_remove_dir(rt, r->name);

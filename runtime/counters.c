@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading counters: a block per CPU in the programs' memory, plus what each stood at when the
+ * programs began (the map "seeds", so that nothing is written where programs count).
+ *
+ * A rule that only our programs run shows their count alone: the interpreter's stands still from
+ * the takeover on. In a chain that the interpreter runs as well (it is reached by a base chain that
+ * is not compiled), and for named counters, both count different packets and the sum is shown; the
+ * seed is then relative to the kernel's own count.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include <linux/netfilter/nf_tables.h>
+
+#include "../compiler/attr.h"
+#include "counters.h"
+
+/* ---- the maps ---- */
+
+static int map_pin(const struct runtime *rt, uint32_t gen, const char *name, bool writable,
+		   void **ret, size_t *ret_size, uint32_t *ret_n)
+{
+	int AUTO_CLOSE fd = -1;
+	int err = gen_get(rt, gen, name, &fd);
+
+	return err ? err : rt_array_map(fd, writable, ret, ret_size, NULL, ret_n);
+}
+
+static int check_sizes(const struct counters *c)
+{
+	const struct manifest *m = c->manifest;
+	uint64_t need = (uint64_t)m->cpus * m->stride;
+
+	if (need > c->blocks_size || (uint64_t)m->n_counters * 16 > m->stride ||
+	    (uint64_t)m->n_counters * sizeof(*c->seeds) > c->seeds_size)
+		return -EINVAL;
+	for (uint32_t i = 0; i < m->n_counted; i++)
+		if (m->counted[i].first > c->n_rules ||
+		    m->counted[i].n > c->n_rules - m->counted[i].first)
+			return -EINVAL;
+	for (uint32_t i = 0; i < c->n_rules; i++)
+		if (c->rules[i].counter >= m->n_counters)
+			return -EINVAL;
+	for (uint32_t i = 0; i < m->n_objects; i++)
+		if (m->objects[i].counter >= m->n_counters)
+			return -EINVAL;
+	return 0;
+}
+
+int counters_open(const struct runtime *rt, uint32_t gen, const struct manifest *m, bool writable,
+		  struct diags *ds, struct counters *ret)
+{
+	struct counters CLEANUP(counters_close) c = { .manifest = m };
+	void *blocks = NULL, *seeds = NULL, *rules = NULL;
+	int err;
+
+	if (!m->n_counters)
+		return -ENOENT;
+	err = map_pin(rt, gen, "counters", false, &blocks, &c.blocks_size, NULL);
+	c.blocks = blocks;
+	if (!err)
+		err = map_pin(rt, gen, "seeds", writable, &seeds, &c.seeds_size, NULL);
+	c.seeds = seeds;
+	if (!err && m->n_counted)
+		err = map_pin(rt, gen, "rules", writable, &rules, &c.rules_size, &c.n_rules);
+	c.rules = rules;
+	if (!err)
+		err = check_sizes(&c);
+	if (err)
+		return rt_error(ds, err, "generation %u: cannot read its counters", gen);
+	*ret = c;
+	c = (struct counters){ 0 };
+	return 0;
+}
+
+void counters_close(struct counters *c)
+{
+	if (c->blocks)
+		munmap((void *)c->blocks, c->blocks_size);
+	if (c->seeds)
+		munmap(c->seeds, c->seeds_size);
+	if (c->rules)
+		munmap(c->rules, c->rules_size);
+	*c = (struct counters){ 0 };
+}
+
+struct packets_bytes counters_read(const struct counters *c, uint32_t counter)
+{
+	struct packets_bytes sum = c->seeds[counter];
+
+	for (uint32_t cpu = 0; cpu < c->manifest->cpus; cpu++) {
+		const volatile struct packets_bytes *b =
+			(const volatile void *)(c->blocks + (size_t)cpu * c->manifest->stride +
+						(size_t)counter * sizeof(*b));
+
+		sum.packets += b->packets;
+		sum.bytes += b->bytes;
+	}
+	return sum;
+}
+
+/* ---- into the model ---- */
+
+static int compare_raw(const void *pa, const void *pb)
+{
+	const struct raw_counter *a = pa, *b = pb;
+
+	if (a->owner != b->owner)
+		return a->owner < b->owner ? -1 : 1;
+	return a->expr < b->expr ? -1 : a->expr > b->expr;
+}
+
+const struct raw_counter *raw_find(const struct runtime *rt, const void *owner, uint64_t handle,
+				   uint32_t expr)
+{
+	const struct raw_counter key = { .owner = owner, .expr = expr }, *r;
+
+	if (!rt->n_raw || !handle)
+		return NULL;
+	r = bsearch(&key, rt->raw, rt->n_raw, sizeof(key), compare_raw);
+	/* Memory of a rule that went may have become another one's: that has no handle yet. */
+	return r && r->handle == handle ? r : NULL;
+}
+
+/* Both attributes are there in what a kernel dumped; the bytes belong to the model. */
+static bool set_counter(struct blob attrs, struct packets_bytes value, struct packets_bytes *ret_old)
+{
+	struct blob packets, bytes;
+	uint64_t p, b;
+
+	if (!attr_find(attrs, NFTA_COUNTER_PACKETS, &packets) || packets.len != sizeof(p) ||
+	    !attr_find(attrs, NFTA_COUNTER_BYTES, &bytes) || bytes.len != sizeof(b))
+		return false;
+	memcpy(&p, packets.data, sizeof(p));
+	memcpy(&b, bytes.data, sizeof(b));
+	*ret_old = (struct packets_bytes){ be64toh(p), be64toh(b) };
+	p = htobe64(value.packets);
+	b = htobe64(value.bytes);
+	memcpy((void *)packets.data, &p, sizeof(p));
+	memcpy((void *)bytes.data, &b, sizeof(b));
+	return true;
+}
+
+struct packets_bytes counter_get(struct blob attrs)
+{
+	return (struct packets_bytes){ attr_uint(attrs, NFTA_COUNTER_PACKETS, 0),
+				       attr_uint(attrs, NFTA_COUNTER_BYTES, 0) };
+}
+
+static void show(struct runtime *rt, struct blob attrs, struct packets_bytes ours, bool add,
+		 struct raw_counter raw)
+{
+	if (add) {
+		struct packets_bytes kernel = counter_get(attrs);
+
+		ours.packets += kernel.packets;
+		ours.bytes += kernel.bytes;
+	}
+	if (set_counter(attrs, ours, &raw.value))
+		rt->raw[rt->n_raw++] = raw;
+}
+
+static int compare_handles(const void *pa, const void *pb)
+{
+	const struct counted_rule *a = *(const struct counted_rule *const *)pa,
+				  *b = *(const struct counted_rule *const *)pb;
+
+	return a->handle < b->handle ? -1 : a->handle > b->handle;
+}
+
+/* By handle; by position among those whose handle a killed load did not get to note. */
+static const struct counted_rule **sort_entries(const struct counted_rule *from, uint32_t n)
+{
+	const struct counted_rule **sorted = calloc(n, sizeof(*sorted));
+
+	for (uint32_t i = 0; sorted && i < n; i++)
+		sorted[i] = &from[i];
+	if (sorted)
+		qsort(sorted, n, sizeof(*sorted), compare_handles);
+	return sorted;
+}
+
+/* The first one at or behind @handle. */
+static uint32_t search(const struct counted_rule **sorted, uint32_t n, uint64_t handle)
+{
+	uint32_t low = 0, high = n;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (sorted[mid]->handle < handle)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void show_entry(struct runtime *rt, const struct counters *c, const struct counted_rule *e,
+		       const struct rule *r, bool add)
+{
+	if (e->expr < r->exprs.n && strcmp(r->exprs.array[e->expr].name, "counter") == 0)
+		show(rt, r->exprs.array[e->expr].attrs, counters_read(c, e->counter), add,
+		     (struct raw_counter){ .owner = r, .handle = r->handle, .expr = e->expr });
+}
+
+static int overlay_chain(struct runtime *rt, const struct counters *c,
+			 const struct mf_counted *counted, const struct chain *chain)
+{
+	const struct counted_rule *from = c->rules + counted->first, *end = from + counted->n;
+	const struct counted_rule **AUTO_FREE sorted = sort_entries(from, counted->n);
+	const struct counted_rule *unnamed = from;
+	uint32_t position = 0;
+	const struct rule *r;
+
+	if (!sorted)
+		return -ENOMEM;
+	list_for_each(r, &chain->rules, node) {
+		uint32_t i = r->handle ? search(sorted, counted->n, r->handle) : counted->n;
+
+		for (; i < counted->n && sorted[i]->handle == r->handle; i++)
+			show_entry(rt, c, sorted[i], r, counted->shared);
+		for (position++; unnamed < end && unnamed->position <= position; unnamed++)
+			if (!unnamed->handle && unnamed->position == position)
+				show_entry(rt, c, unnamed, r, counted->shared);
+	}
+	return 0;
+}
+
+static int overlay_rules(struct runtime *rt, const struct counters *c, const struct ruleset *rs)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < c->manifest->n_counted; i++) {
+		const struct mf_counted *counted = &c->manifest->counted[i];
+		const struct table *t = ruleset_find_table(rs, counted->family, counted->table);
+		const struct chain *chain = t ? table_find_chain(t, counted->chain) : NULL;
+
+		if (chain && counted->n)
+			err = overlay_chain(rt, c, counted, chain);
+	}
+	return err;
+}
+
+static void overlay_objects(struct runtime *rt, const struct counters *c, const struct ruleset *rs)
+{
+	for (uint32_t i = 0; i < c->manifest->n_objects; i++) {
+		const struct mf_object *mo = &c->manifest->objects[i];
+		const struct table *t = ruleset_find_table(rs, mo->family, mo->table);
+		const struct object *o =
+			t ? table_find_object(t, NFT_OBJECT_COUNTER, mo->name) : NULL;
+
+		if (o)
+			show(rt, o->attrs, counters_read(c, mo->counter), true,
+			     (struct raw_counter){ .owner = o, .handle = o->handle });
+	}
+}
+
+static int take_snapshot(struct runtime *rt, const struct counters *c)
+{
+	uint32_t n = c->manifest->n_counters;
+	struct packets_bytes *snapshot = calloc(n, sizeof(*snapshot));
+
+	if (!snapshot)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		snapshot[i] = counters_read(c, i);
+	free(rt->snapshot);
+	rt->snapshot = snapshot;
+	rt->n_snapshot = n;
+	return 0;
+}
+
+int counters_overlay(struct runtime *rt, const struct manifest *m, struct ruleset *rs,
+		     struct diags *ds)
+{
+	struct counters CLEANUP(counters_close) c = { 0 };
+	int err = counters_open(rt, gen_current(rt), m, false, ds, &c);
+
+	free(rt->raw);
+	rt->raw = NULL;
+	rt->n_raw = 0;
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	rt->raw = calloc((size_t)c.n_rules + m->n_objects + 1, sizeof(*rt->raw));
+	if (!rt->raw)
+		return -ENOMEM;
+	err = take_snapshot(rt, &c);
+	if (err)
+		return err;
+	err = overlay_rules(rt, &c, rs);
+	if (err)
+		return err;
+	overlay_objects(rt, &c, rs);
+	qsort(rt->raw, rt->n_raw, sizeof(*rt->raw), compare_raw);
+	return 0;
+}

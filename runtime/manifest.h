@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a generation says of itself.
+ */
+#ifndef NFT_BPF_RUNTIME_MANIFEST_H
+#define NFT_BPF_RUNTIME_MANIFEST_H
+
+#include "priv.h"
+
+#define MANIFEST_FORMAT 1
+
+struct mf_chain { /* a base chain */
+	struct rt_chain_status st;
+	uint32_t rank; /* order of registration at its hook */
+	bool regular;  /* compiled, and off its hook by being a regular chain; else by its table */
+};
+
+struct mf_table { /* off its hooks by being dormant */
+	uint8_t family;
+	const char *name;
+};
+
+struct mf_counted { /* a chain with rules that count in our programs */
+	uint8_t family;
+	const char *table, *chain;
+	uint32_t first, n; /* entries in the map "rules" */
+	bool shared;	   /* the interpreter runs it too: what both counted adds up */
+};
+
+struct mf_object { /* a named counter that our programs count in, beside the interpreter */
+	uint8_t family;
+	const char *table, *name;
+	uint32_t counter;
+	bool fresh; /* made by the batch; not written down */
+};
+
+struct manifest {
+	uint32_t format;
+	const char *version; /* of nft-bpf */
+	uint64_t time;
+	uint32_t ruleset; /* generation of the kernel's ruleset that the load began with */
+	struct mf_chain *chains;
+	uint32_t n_chains;
+	struct mf_table *tables;
+	uint32_t n_tables;
+	struct rt_prog_status *progs; /* as far as known without asking the kernel */
+	uint32_t n_progs;
+	struct mf_counted *counted;
+	uint32_t n_counted;
+	struct mf_object *objects;
+	uint32_t n_objects;
+	uint32_t cpus, stride, n_counters; /* geometry of the map "counters" */
+	char **strings; /* what was read, owned */
+	size_t n_strings;
+};
+
+void manifest_free(struct manifest *m);
+void manifest_freep(struct manifest **m);
+/*
+ * -ENOENT without an error when the generation has none. A manifest of another format is read as
+ * far as it can be: chains and tables, which all formats have.
+ */
+int manifest_read(const struct runtime *rt, uint32_t gen, struct diags *ds, struct manifest **ret);
+/* Pins it: a generation with a manifest is complete. */
+int manifest_write(struct runtime *rt, uint32_t gen, const struct manifest *m, struct diags *ds);
+
+struct mf_chain *manifest_find_chain(const struct manifest *m, uint8_t family, const char *table,
+				     const char *name);
+bool manifest_has_table(const struct manifest *m, uint8_t family, const char *name);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compiled objects into the kernel, and the verifier's refusals back to the rule that they mean.
+ *
+ * Line info of compiled code names the chain as its file ("inet filter input") and the rule as the
+ * line; the verifier shows it with the instructions, as "; text @ file:line" from Linux 6.9 on.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "object.h"
+#include "priv.h"
+
+#define LOG_SIZE (64 << 10) /* the kernel keeps the end of a longer one (Linux 6.4) */
+
+/* What libbpf has to say while it works for this thread. */
+static __thread struct {
+	char text[1024];
+	size_t len;
+	bool btf_failed;
+} said;
+
+static int remember(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	size_t room = sizeof(said.text) - said.len;
+	int n;
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	/* libbpf goes on without BTF, but then nothing would have line info: that is an error. */
+	if (strstr(fmt, "Error loading .BTF"))
+		said.btf_failed = true;
+	n = vsnprintf(said.text + said.len, room, fmt, ap);
+	said.len += n < 0 ? 0 : MIN((size_t)n, room - 1);
+	return n;
+}
+
+void object_refusal_fini(struct object_refusal *r)
+{
+	free(r->table);
+	free(r->chain);
+	*r = (struct object_refusal){ 0 };
+}
+
+void object_closep(struct bpf_object **obj)
+{
+	bpf_object__close(*obj);
+}
+
+int object_prog_fd(const struct bpf_object *obj, const struct ir_prog *p)
+{
+	return bpf_program__fd(bpf_object__find_program_by_name(obj, p->name));
+}
+
+/* ---- the verifier's log ---- */
+
+static bool is_instruction(const char *line)
+{
+	const char *p = line;
+
+	while (isdigit((unsigned char)*p))
+		p++;
+	return p != line && *p == ':';
+}
+
+/* Lines that only describe where it is, or how long it took. */
+static bool is_chatter(const char *line)
+{
+	static const char *const prefixes[] = {
+		"processed ", "verification time", "stack depth", ";", "from ", "last_idx",
+		"regs=", "mark_precise", "parent ", "math between", "func#", "Validating", "max_states",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (strncmp(line, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return *line == '\0' || is_instruction(line);
+}
+
+/* "; …@ inet filter input:12" */
+static void read_place(const char *line, struct object_refusal *r)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET };
+	const char *at = strstr(line, "@ "), *colon = strrchr(line, ':'), *table, *chain;
+	char AUTO_FREE *name = NULL;
+
+	if (!at || !colon || colon < at)
+		return;
+	table = strchr(at + 2, ' ');
+	chain = table ? strchr(table + 1, ' ') : NULL;
+	if (!chain || chain > colon)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		const char *family = family_name(families[i]);
+
+		if (strlen(family) != (size_t)(table - at - 2) ||
+		    strncmp(family, at + 2, strlen(family)) != 0)
+			continue;
+		free(r->table);
+		free(r->chain);
+		r->family = families[i];
+		r->table = strndup(table + 1, (size_t)(chain - table - 1));
+		r->chain = strndup(chain + 1, (size_t)(colon - chain - 1));
+		r->rule = (uint32_t)strtoul(colon + 1, NULL, 10);
+	}
+}
+
+/* Its last words, and the last place named before them. */
+static void read_log(char *log, struct object_refusal *r)
+{
+	char *save = NULL;
+
+	for (char *line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (*line == ';')
+			read_place(line, r);
+		if (!is_chatter(line))
+			snprintf(r->why, sizeof(r->why), "%s", line);
+	}
+}
+
+/* ---- loading ---- */
+
+static int open_object(const struct ir *ir, const struct emitted *e, struct bpf_object **ret)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "nb");
+	struct bpf_object CLEANUP(object_closep) *obj = NULL;
+
+	obj = bpf_object__open_mem(e->object, e->size, &opts);
+	if (!obj)
+		return -errno;
+	for (uint32_t i = 0; i < ir->n_progs; i++) {
+		struct bpf_program *p =
+			bpf_object__find_program_by_name(obj, ir->progs[i].name);
+
+		if (!p)
+			return -ENOENT;
+		bpf_program__set_type(p, (enum bpf_prog_type)RT_PROG_TYPE_NETFILTER);
+		bpf_program__set_expected_attach_type(p, (enum bpf_attach_type)RT_ATTACH_NETFILTER);
+	}
+	*ret = TAKE_PTR(obj);
+	return 0;
+}
+
+/* Programs load in their order: the first one without a descriptor was refused. */
+static const struct ir_prog *refused(const struct ir *ir, const struct bpf_object *obj,
+				     const char *logs)
+{
+	for (uint32_t i = 0; i < ir->n_progs; i++)
+		if (object_prog_fd(obj, &ir->progs[i]) < 0 && logs[(size_t)i * LOG_SIZE])
+			return &ir->progs[i];
+	return NULL;
+}
+
+static int set_logs(const struct ir *ir, struct bpf_object *obj, char *logs)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < ir->n_progs; i++)
+		err = bpf_program__set_log_buf(
+			bpf_object__find_program_by_name(obj, ir->progs[i].name),
+			logs + (size_t)i * LOG_SIZE, LOG_SIZE);
+	return err;
+}
+
+static int explain_failure(int err, struct diags *ds)
+{
+	for (char *p = said.text; *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+	return rt_error(ds, err, "the kernel refused the compiled object: %s", said.text);
+}
+
+int object_load(const struct ir *ir, const struct emitted *e, struct diags *ds,
+		struct bpf_object **ret, struct object_refusal *ret_refusal)
+{
+	struct bpf_object CLEANUP(object_closep) *obj = NULL;
+	/* Untouched pages of it cost nothing; libbpf asks for a log only after a failure. */
+	char AUTO_FREE *logs = calloc(MAX(ir->n_progs, 1u), LOG_SIZE);
+	libbpf_print_fn_t before;
+	int err;
+
+	if (!logs)
+		return -ENOMEM;
+	said.len = 0;
+	said.text[0] = '\0';
+	said.btf_failed = false;
+	before = libbpf_set_print(remember);
+	err = open_object(ir, e, &obj);
+	if (!err)
+		err = set_logs(ir, obj, logs);
+	if (!err)
+		err = bpf_object__load(obj);
+	libbpf_set_print(before);
+	if (!err && said.btf_failed)
+		err = -EINVAL;
+	if (!err) {
+		*ret = TAKE_PTR(obj);
+		return 0;
+	}
+	ret_refusal->prog = obj ? refused(ir, obj, logs) : NULL;
+	if (!ret_refusal->prog)
+		return explain_failure(err, ds);
+	read_log(logs + (size_t)(ret_refusal->prog - ir->progs) * LOG_SIZE, ret_refusal);
+	return err;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a ruleset to loaded programs: lower, place, compile, verify, and again without the chains
+ * that did not make it, until it holds.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/timex.h>
+#include <time.h>
+
+#include <bpf/libbpf.h>
+#include <linux/netfilter.h>
+
+#include "place.h"
+#include "plan.h"
+
+struct planning {
+	struct runtime *rt;
+	struct rt_load_options opt;
+	bool attach;
+	struct diags *ds;
+	struct rt_plan plan;
+	struct bpf_object *obj;
+};
+
+double ms_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+void rt_plan_fini(struct rt_plan *p)
+{
+	free(p->places);
+	emitted_fini(&p->emitted);
+	lower_result_fini(&p->lowered);
+	*p = (struct rt_plan){ 0 };
+}
+
+static void planning_fini(struct planning *pl)
+{
+	rt_plan_fini(&pl->plan);
+	bpf_object__close(pl->obj);
+}
+
+uint32_t plan_verdict(const struct ir_prog *p)
+{
+	for (uint32_t i = 0; i < p->n_bases; i++)
+		if (p->bases[i]->policy == NF_DROP)
+			return NF_DROP;
+	return NF_ACCEPT;
+}
+
+/* ---- chains that go back to the interpreter ---- */
+
+static void drop_chain(struct planning *pl, const struct chain *base, const char *code,
+		       const char *why)
+{
+	lower_drop_chain(&pl->plan.lowered, &pl->opt.lower, base, code, why, pl->ds);
+}
+
+static void drop_all(struct planning *pl, const char *code, const char *why)
+{
+	for (uint32_t i = 0; i < pl->plan.lowered.n_chains; i++)
+		if (pl->plan.lowered.chains[i].compiled)
+			drop_chain(pl, pl->plan.lowered.chains[i].base, code, why);
+}
+
+/* What was an error where it happened is a reason here. */
+static const char *first_error(const struct diags *why)
+{
+	const struct diag *d;
+
+	list_for_each(d, &why->list, node)
+		if (d->level == DIAG_ERROR)
+			return d->text;
+	return "unknown reason";
+}
+
+void plan_drop_all(struct rt_plan *p, const struct lower_options *opt, const char *code,
+		   const struct diags *why, struct diags *ds)
+{
+	for (uint32_t i = 0; i < p->lowered.n_chains; i++)
+		if (p->lowered.chains[i].compiled)
+			lower_drop_chain(&p->lowered, opt, p->lowered.chains[i].base, code,
+					 first_error(why), ds);
+	p->n_places = 0;
+}
+
+static const struct chain *find_base(const struct ir_prog *p, const struct object_refusal *r)
+{
+	for (uint32_t i = 0; i < p->n_bases; i++) {
+		const struct ir_chain *c = p->bases[i];
+
+		if (r->chain && c->family == r->family && strcmp(c->table, r->table) == 0 &&
+		    strcmp(c->name, r->chain) == 0)
+			return c->origin;
+	}
+	return NULL;
+}
+
+/* A refused program takes the chain with it that the verifier stumbled in, or all of its chains. */
+static void drop_refused(struct planning *pl, const struct object_refusal *r)
+{
+	const struct chain *base = find_base(r->prog, r), **bases;
+	uint32_t n = r->prog->n_bases;
+	char AUTO_FREE *why = NULL;
+
+	if (asprintf(&why, "%s%s%s%s%sthe kernel's verifier refused program %s: %s",
+		     r->chain ? "at rule " : "", r->chain ? r->table : "", r->chain ? " " : "",
+		     r->chain ? r->chain : "", r->chain ? ": " : "", r->prog->name, r->why) < 0)
+		why = NULL;
+	if (base) {
+		drop_chain(pl, base, "verifier", why ? why : r->why);
+		return;
+	}
+	bases = calloc(n, sizeof(*bases)); /* dropping rebuilds the programs */
+	for (uint32_t i = 0; bases && i < n; i++)
+		bases[i] = r->prog->bases[i]->origin;
+	for (uint32_t i = 0; bases && i < n; i++)
+		drop_chain(pl, bases[i], "verifier", why ? why : r->why);
+	if (!bases)
+		drop_all(pl, "verifier", "out of memory");
+	free(bases);
+}
+
+/* ---- places ---- */
+
+/* Roots that are there are used again where they may be; the nearest one. */
+static struct root *reusable(struct runtime *rt, const struct ir_prog *p,
+			     const struct place_gap *gap)
+{
+	struct root *best = NULL;
+
+	for (size_t i = 0; i < rt->n_roots; i++) {
+		struct root *r = &rt->roots[i];
+
+		if (r->used || r->pf != p->pf || r->hook != p->hook || r->slots < 0 ||
+		    r->verdicts < 0 || r->priority <= gap->low || r->priority >= gap->high)
+			continue;
+		if (!best || labs((long)r->priority - p->priority) <
+				     labs((long)best->priority - p->priority))
+			best = r;
+	}
+	return best;
+}
+
+static int attach_at(struct planning *pl, const struct ir_prog *p, const struct place_gap *gap,
+		     int32_t *ret)
+{
+	struct root *r = reusable(pl->rt, p, gap);
+	int32_t at = r ? r->priority : 0;
+	int err = -EBUSY;
+
+	if (r)
+		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), pl->ds, &r);
+	for (uint32_t k = 0; err == -EBUSY && place_candidate(gap, p->priority, k, &at); k++)
+		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), pl->ds, &r);
+	if (err)
+		return err;
+	r->used = true;
+	*ret = at;
+	return 0;
+}
+
+static int place_one(struct planning *pl, const struct ir_prog *p, const struct rt_place *before,
+		     int32_t *ret)
+{
+	struct place_gap gap;
+	int err = place_gap(&pl->plan.lowered, p, &gap);
+
+	if (err)
+		return err;
+	if (before && before->prog->pf == p->pf && before->prog->hook == p->hook)
+		gap.low = MAX(gap.low, before->priority);
+	if (pl->attach)
+		return attach_at(pl, p, &gap, ret);
+	return place_candidate(&gap, p->priority, 0, ret) ? 0 : -EBUSY;
+}
+
+/* 0: all have one; 1: a chain was dropped for want of one, begin again. */
+static int place_all(struct planning *pl)
+{
+	const struct ir *ir = pl->plan.lowered.ir;
+	struct rt_place *places = calloc(MAX(ir->n_progs, 1u), sizeof(*places));
+
+	if (!places)
+		return -ENOMEM;
+	free(pl->plan.places);
+	pl->plan.places = places;
+	pl->plan.n_places = ir->n_progs;
+	for (size_t i = 0; pl->rt && i < pl->rt->n_roots; i++)
+		pl->rt->roots[i].used = false;
+	for (uint32_t i = 0; i < ir->n_progs; i++) {
+		const struct ir_prog *p = &ir->progs[i];
+		int err = place_one(pl, p, i ? &places[i - 1] : NULL, &places[i].priority);
+
+		if (err == -EBUSY) {
+			/* The last to run: those before it may then share the place. */
+			drop_chain(pl, p->bases[p->n_bases - 1]->origin, "priority-taken",
+				   "no priority is free that keeps its place among the other hooks");
+			return 1;
+		}
+		if (err)
+			return err;
+		places[i].prog = p;
+	}
+	return 0;
+}
+
+/* ---- compiling and verifying ---- */
+
+static uint32_t cpus(void)
+{
+	int n = libbpf_num_possible_cpus();
+	uint32_t pow = 1;
+
+	while ((int)pow < n)
+		pow *= 2;
+	return pow;
+}
+
+static void compile(struct planning *pl)
+{
+	const struct emit_options opt = {
+		.cpus = cpus(),
+		.cpu = pl->opt.cpu,
+		.want_llvm = pl->opt.want_llvm,
+		.want_asm = pl->opt.want_asm,
+	};
+	const struct emit_backend *backend;
+	double begin = ms_now();
+	struct diags why;
+
+	diags_init(&why);
+	emitted_fini(&pl->plan.emitted);
+	pl->plan.emitted = (struct emitted){ 0 };
+	backend = emit_open(&why);
+	if (!backend)
+		drop_all(pl, "no-llvm", first_error(&why));
+	else if (backend->compile(pl->plan.lowered.ir, &opt, &why, &pl->plan.emitted) < 0)
+		drop_all(pl, "compile-failed", first_error(&why));
+	diags_fini(&why);
+	pl->plan.ms_compile += ms_now() - begin;
+}
+
+/* 0: loaded; 1: something was dropped. */
+static int verify(struct planning *pl)
+{
+	struct object_refusal refusal = { 0 };
+	double begin = ms_now();
+	struct diags why;
+	int err;
+
+	diags_init(&why);
+	err = object_load(pl->plan.lowered.ir, &pl->plan.emitted, &why, &pl->obj, &refusal);
+	if (err && refusal.prog)
+		drop_refused(pl, &refusal);
+	else if (err)
+		drop_all(pl, "load-failed", first_error(&why));
+	object_refusal_fini(&refusal);
+	diags_fini(&why);
+	pl->plan.ms_verify += ms_now() - begin;
+	return err ? 1 : 0;
+}
+
+static void probe(struct planning *pl)
+{
+	struct diags why;
+
+	diags_init(&why);
+	if (rt_probe(&why) < 0)
+		drop_all(pl, "no-bpf", first_error(&why));
+	diags_fini(&why);
+}
+
+/* What the ruleset leaves to the kernel, as this kernel has it. */
+static void fill_options(struct lower_options *o)
+{
+	struct timex tx = { 0 };
+	struct timezone tz = { 0 };
+
+	if (getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK) < 0)
+		o->seed = (uint32_t)time(NULL);
+	if (adjtimex(&tx) >= 0)
+		o->tai_offset = tx.tai;
+	if (syscall(SYS_gettimeofday, NULL, &tz) == 0)
+		o->minuteswest = tz.tz_minuteswest;
+}
+
+/* 0: done; 1: once more. */
+static int attempt(struct planning *pl)
+{
+	int err = place_all(pl);
+
+	if (err || pl->plan.lowered.ir->n_progs == 0)
+		return err;
+	compile(pl);
+	if (pl->plan.lowered.ir->n_progs == 0)
+		return 1; /* all were dropped: places anew */
+	return pl->rt ? verify(pl) : 0;
+}
+
+int plan_make(struct runtime *rt, const struct ruleset *rs, const struct rt_load_options *opt,
+	      bool attach, struct diags *ds, struct rt_plan *ret, struct bpf_object **ret_obj)
+{
+	struct planning CLEANUP(planning_fini) pl = { .rt = rt, .opt = *opt, .attach = attach,
+						      .ds = ds };
+	double begin = ms_now();
+	int err;
+
+	fill_options(&pl.opt.lower);
+	err = lower_ruleset(rs, &pl.opt.lower, ds, &pl.plan.lowered);
+	if (err)
+		return err;
+	pl.plan.ms_lower = ms_now() - begin;
+	if (rt && pl.plan.lowered.ir->n_progs)
+		probe(&pl);
+	while ((err = attempt(&pl)) == 1)
+		;
+	if (err)
+		return err;
+	*ret_obj = TAKE_PTR(pl.obj);
+	*ret = pl.plan;
+	pl.plan = (struct rt_plan){ 0 };
+	return 0;
+}
+
+int rt_plan(struct runtime *rt, const struct ruleset *rs, const struct rt_load_options *opt,
+	    struct diags *ds, struct rt_plan *ret)
+{
+	struct bpf_object CLEANUP(object_closep) *obj = NULL;
+
+	return plan_make(rt, rs, opt, false, ds, ret, &obj);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who runs which chain, read from the pins: no ruleset is dumped, no LLVM needed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <bpf/bpf.h>
+
+#include "../netlink/nfnl.h"
+#include "model.h"
+#include "namespaces.h"
+
+void rt_status_fini(struct rt_status *st)
+{
+	free(st->netns_name);
+	free(st->chains); /* their reasons are the manifest's */
+	free(st->progs);
+	manifest_free(st->priv);
+	*st = (struct rt_status){ 0 };
+}
+
+static void read_prog(const struct runtime *rt, struct rt_prog_status *p)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+	char AUTO_FREE *name = NULL;
+	int AUTO_CLOSE fd = -1;
+
+	if (path_printf(&name, "prog-%s", p->name) < 0 ||
+	    gen_get(rt, gen_current(rt), name, &fd) < 0 ||
+	    bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return;
+	p->id = info.id;
+	p->insns = info.xlated_prog_len / sizeof(struct bpf_insn);
+	p->jited_bytes = info.jited_prog_len;
+	p->runs = info.run_cnt;
+	p->run_ns = info.run_time_ns;
+}
+
+static void read_link(const struct runtime *rt, struct rt_prog_status *p)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int AUTO_CLOSE fd = root_link(rt, p->pf, p->hook, p->attached);
+
+	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0)
+		p->link_id = info.id;
+}
+
+static int fill_from_manifest(const struct runtime *rt, const struct manifest *m,
+			      struct rt_status *st)
+{
+	st->since = m->time;
+	st->version = m->version;
+	st->foreign = m->format != MANIFEST_FORMAT;
+	st->chains = calloc(MAX(m->n_chains, 1u), sizeof(*st->chains));
+	st->progs = calloc(MAX(m->n_progs, 1u), sizeof(*st->progs));
+	if (!st->chains || !st->progs)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->n_chains; i++)
+		st->chains[st->n_chains++] = m->chains[i].st;
+	for (uint32_t i = 0; i < m->n_progs; i++) {
+		st->progs[i] = m->progs[i];
+		read_prog(rt, &st->progs[i]);
+		read_link(rt, &st->progs[i]);
+		st->n_progs++;
+	}
+	return 0;
+}
+
+/* A generation besides the one that decides is what a killed process left. */
+static bool has_other_generation(const struct runtime *rt)
+{
+	uint32_t AUTO_FREE *gens = NULL;
+	bool other = false;
+	size_t n = 0;
+
+	if (gen_list(rt, &gens, &n) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		other |= gens[i] != gen_current(rt);
+	return other;
+}
+
+static bool is_own(const struct runtime *rt)
+{
+	uint64_t cookie;
+	ino_t inode;
+
+	return rt_netns_self(&inode, &cookie) == 0 && inode == rt->netns;
+}
+
+static bool has_moved_on(const struct runtime *rt)
+{
+	uint32_t now;
+
+	return rt->words && dump_generation(&now) == 0 &&
+	       now != rt->words[RT_WORD_RULESET].value;
+}
+
+int rt_status(struct runtime *rt, struct diags *ds, struct rt_status *ret)
+{
+	struct rt_status CLEANUP(rt_status_fini) st = { .netns = rt->netns };
+	bool own = is_own(rt);
+	struct manifest *m = NULL;
+	int err;
+
+	err = own ? path_printf(&st.netns_name, "%s", "") :
+		    netns_name(rt->netns, &st.netns_name);
+	if (err)
+		return err;
+	st.generation = gen_current(rt);
+	st.unfinished = has_other_generation(rt);
+	err = manifest_read(rt, st.generation, ds, &m);
+	if (err && err != -ENOENT)
+		return err;
+	st.priv = m;
+	err = m ? fill_from_manifest(rt, m, &st) : 0;
+	if (err)
+		return err;
+	st.moved_on = m && own && !st.unfinished && has_moved_on(rt);
+	*ret = st;
+	st = (struct rt_status){ 0 };
+	return 0;
+}
+
+/* ---- all namespaces ---- */
+
+struct all {
+	const char *base;
+	struct diags *ds;
+	struct rt_status *array;
+	size_t n;
+};
+
+static int status_one(struct all *all, ino_t netns)
+{
+	struct runtime CLEANUP(rt_closep) *rt = NULL;
+	struct rt_status *array;
+	int err = rt_open_dir(all->base, netns, &rt);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	array = realloc(all->array, (all->n + 1) * sizeof(*array));
+	if (!array)
+		return -ENOMEM;
+	all->array = array;
+	err = rt_status(rt, all->ds, &array[all->n]);
+	all->n += !err;
+	return err;
+}
+
+int rt_status_all(struct diags *ds, struct rt_status **ret, size_t *ret_n)
+{
+	struct all all = { .ds = ds };
+	char AUTO_FREE *base = NULL;
+	ino_t AUTO_FREE *inodes = NULL;
+	size_t n = 0;
+	int err = bpffs_find(false, ds, &base);
+
+	if (!err)
+		err = netns_with_state(base, &inodes, &n);
+	all.base = base;
+	for (size_t i = 0; !err && i < n; i++)
+		err = status_one(&all, inodes[i]);
+	if (err && err != -ENOENT) {
+		for (size_t i = 0; i < all.n; i++)
+			rt_status_fini(&all.array[i]);
+		free(all.array);
+		return err;
+	}
+	*ret = all.array;
+	*ret_n = all.n;
+	return 0;
+}

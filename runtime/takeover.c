@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who enforces what, changed in steps, so that a packet always meets the old rules, the new ones or
+ * both (doc/takeover.md). The process may die between any two of them.
+ *
+ *	fill	programs into the idle slots, their pins, the manifest: nothing decides by them yet
+ *	commit	the user's batch; interpreted chains on their hooks, what was parked stays parked
+ *	wake	what was off its hooks and is not compiled any more, back on them
+ *	flip	the new generation decides
+ *	park	what is compiled off its hooks
+ *	drop	the old generation, and roots that have no program any more
+ *
+ * Before and after the flip all packets under way are waited for, because one that has passed a hook
+ * in its old form must not meet the rest in its new one.
+ */
+#include <errno.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/netfilter.h>
+
+#include "../netlink/nfnl.h"
+#include "counters.h"
+#include "takeover.h"
+
+void takeover_fini(struct takeover *tk)
+{
+	rt_state_fini(&tk->state);
+	manifest_free(tk->m);
+	bpf_object__close(tk->obj);
+}
+
+static uint32_t n_progs(const struct takeover *tk)
+{
+	return tk->plan->lowered.ir ? tk->plan->lowered.ir->n_progs : 0;
+}
+
+/* ---- prepare ---- */
+
+/* Generations that neither decide nor are owed anything: of processes that died before they committed. */
+static int remove_leftovers(struct takeover *tk)
+{
+	uint32_t AUTO_FREE *gens = NULL;
+	size_t n = 0;
+	int err = gen_list(tk->rt, &gens, &n);
+
+	for (size_t i = 0; !err && i < n; i++)
+		if (gens[i] < tk->old || (gens[i] > tk->old && !tk->state.pending))
+			err = gen_drop(tk->rt, gens[i]);
+	return err;
+}
+
+int takeover_prepare(struct takeover *tk)
+{
+	int err = gen_words(tk->rt, true, tk->ds);
+
+	tk->old = gen_current(tk->rt);
+	tk->ruleset = tk->rs->generation;
+	if (!err)
+		err = rt_state_read(tk->rt, tk->ruleset, tk->ds, &tk->state);
+	if (!err)
+		err = remove_leftovers(tk);
+	if (err)
+		return err;
+	/* The lowest bit is the slot, so what was left behind with it gives way to a later one. */
+	for (tk->gen = tk->old + 1; gen_exists(tk->rt, tk->gen); tk->gen += 2)
+		;
+	return 0;
+}
+
+/* ---- fill ---- */
+
+static int fill_one(struct takeover *tk, const struct rt_place *place)
+{
+	const struct ir_prog *p = place->prog;
+	struct root *r = root_find(tk->rt, p->pf, p->hook, place->priority);
+	int fd = object_prog_fd(tk->obj, p);
+	char AUTO_FREE *name = NULL;
+	int err;
+
+	if (!r || fd < 0)
+		return rt_error(tk->ds, -ENOENT, "program %s has no root", p->name);
+	err = root_set_verdict(r, tk->gen & 1, plan_verdict(p));
+	if (!err)
+		err = root_set_slot(r, tk->gen & 1, fd);
+	if (err)
+		return rt_error(tk->ds, err, "root %s: cannot take program %s", r->name, p->name);
+	err = path_printf(&name, "prog-%s", p->name);
+	return err ? err : gen_pin(tk->rt, tk->gen, name, fd, tk->ds);
+}
+
+/* A root that has no program in this generation accepts. */
+static int empty_unused(struct takeover *tk)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < tk->rt->n_roots; i++) {
+		struct root *r = &tk->rt->roots[i];
+
+		if (r->used || r->slots < 0 || r->verdicts < 0)
+			continue;
+		err = root_set_verdict(r, tk->gen & 1, NF_ACCEPT);
+		if (!err)
+			err = root_set_slot(r, tk->gen & 1, -1);
+		if (err)
+			return rt_error(tk->ds, err, "root %s: cannot be emptied", r->name);
+	}
+	return 0;
+}
+
+static int pin_data(struct takeover *tk)
+{
+	const struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, tk->obj) {
+		const char *name = bpf_map__name(map);
+
+		/* "nb.data.state" and the like; counters are pinned with their seeds */
+		if (err || strstr(name, ".bss") || strstr(name, ".rodata") || strstr(name, ".kconfig"))
+			continue;
+		err = gen_pin(tk->rt, tk->gen, strstr(name, ".data") ? "state" : name,
+			      bpf_map__fd(map), tk->ds);
+	}
+	return err;
+}
+
+int takeover_fill(struct takeover *tk)
+{
+	int err = empty_unused(tk);
+
+	for (uint32_t i = 0; !err && i < tk->plan->n_places; i++)
+		err = fill_one(tk, &tk->plan->places[i]);
+	if (!err)
+		rt_stop_at("filled");
+	if (!err && tk->obj)
+		err = pin_data(tk);
+	if (!err && (n_progs(tk) || tk->keep_manifest)) {
+		err = manifest_make(tk->plan, tk->rs, tk->ruleset, &tk->m);
+		if (!err && tk->obj)
+			err = counters_make(tk->rt, tk->gen, tk->rs, tk->plan->lowered.ir, tk->obj,
+					    tk->m, tk->ds);
+		if (!err)
+			err = manifest_write(tk->rt, tk->gen, tk->m, tk->ds);
+	}
+	if (!err)
+		rt_stop_at("pinned");
+	return err;
+}
+
+void takeover_undo(struct takeover *tk)
+{
+	if (!tk->gen)
+		return; /* nothing was prepared */
+	for (size_t i = tk->rt->n_roots; i-- > 0;) {
+		struct root *r = &tk->rt->roots[i];
+
+		if (r->fresh)
+			root_remove(tk->rt, r);
+		else if (r->slots >= 0)
+			root_set_slot(r, tk->gen & 1, -1);
+	}
+	gen_drop(tk->rt, tk->gen);
+	if (!tk->old && !tk->state.pending && !tk->rt->n_roots)
+		rt_forget(tk->rt);
+}
+
+/* ---- commits ---- */
+
+struct numbered_rules {
+	struct rule **array; /* by seq */
+	size_t n, room;
+};
+
+static int compare_rule_seq(const void *pa, const void *pb)
+{
+	const struct rule *a = *(struct rule *const *)pa, *b = *(struct rule *const *)pb;
+
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+static int numbered_add(struct numbered_rules *nr, struct rule *r)
+{
+	if (nr->n == nr->room) {
+		size_t room = nr->room ? 2 * nr->room : 256;
+		struct rule **array = realloc(nr->array, room * sizeof(*array));
+
+		if (!array)
+			return -ENOMEM;
+		nr->array = array;
+		nr->room = room;
+	}
+	nr->array[nr->n++] = r;
+	return 0;
+}
+
+static int numbered_init(struct numbered_rules *nr, const struct ruleset *rs)
+{
+	struct table *t;
+	struct chain *c;
+	struct rule *r;
+	int err = 0;
+
+	list_for_each(t, &rs->tables, node)
+		list_for_each(c, &t->chains, node)
+			list_for_each(r, &c->rules, node)
+				if (r->seq && !err)
+					err = numbered_add(nr, r);
+	if (nr->n)
+		qsort(nr->array, nr->n, sizeof(*nr->array), compare_rule_seq);
+	return err;
+}
+
+static void on_rule(void *arg, uint32_t seq, uint8_t family, const char *table, const char *chain,
+		    uint64_t handle)
+{
+	const struct numbered_rules *nr = arg;
+	struct rule key = { .seq = seq }, *keyp = &key, **found;
+
+	found = nr->n ? bsearch(&keyp, nr->array, nr->n, sizeof(*nr->array), compare_rule_seq) :
+			NULL;
+	if (found && (*found)->chain->table->family == family &&
+	    strcmp((*found)->chain->table->name, table) == 0 &&
+	    strcmp((*found)->chain->name, chain) == 0)
+		(*found)->handle = handle;
+}
+
+/* nft_base_seq: counts transactions that changed something, and never is 0. */
+static int follow_generation(struct takeover *tk)
+{
+	uint32_t next = tk->ruleset + 1 ? tk->ruleset + 1 : 1, now;
+	int err = dump_generation(&now);
+
+	if (err)
+		return rt_error(tk->ds, err, "cannot ask for the ruleset's generation");
+	if (now != next && now != tk->ruleset)
+		return -ERESTART;
+	tk->ruleset = now;
+	return 0;
+}
+
+static int commit(struct takeover *tk, const struct batch *b)
+{
+	struct numbered_rules nr = { 0 };
+	struct commit_options opt = {
+		.generation = tk->ruleset,
+		.on_rule = on_rule,
+		.arg = &nr,
+	};
+	int err = numbered_init(&nr, tk->rs);
+
+	if (!err)
+		err = commit_batch(b, &opt, tk->ds);
+	if (!err) {
+		tk->begun = true;
+		for (size_t i = 0; i < nr.n; i++)
+			nr.array[i]->seq = 0; /* numbers are of one batch */
+	}
+	free(nr.array);
+	if (err)
+		return err;
+	err = follow_generation(tk);
+	/* What a killed process had not yet noted is found by position: no reason to stop. */
+	if (!err && tk->m)
+		err = counters_note_handles(tk->rt, tk->gen, tk->m, tk->rs, tk->ds);
+	return err;
+}
+
+static int commit_builder(struct takeover *tk, struct batch_builder *bb)
+{
+	struct batch CLEANUP(batch_fini) b = { 0 };
+	int err;
+
+	if (batch_builder_is_empty(bb))
+		return 0;
+	err = batch_builder_take(bb, &b);
+	return err ? err : commit(tk, &b);
+}
+
+static int wake(struct takeover *tk)
+{
+	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
+	int err = bb ? park_wake(tk->rt, tk->rs, tk->plan, bb) : -ENOMEM;
+
+	return err ? err : commit_builder(tk, bb);
+}
+
+static int unhook(struct takeover *tk)
+{
+	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
+	int err = bb ? park_unhook(tk->rs, tk->plan, bb) : -ENOMEM;
+
+	return err ? err : commit_builder(tk, bb);
+}
+
+/* ---- flip and drop ---- */
+
+static bool anything_decided(const struct takeover *tk)
+{
+	return tk->old && gen_exists(tk->rt, tk->old);
+}
+
+static int flip(struct takeover *tk)
+{
+	int err = 0;
+
+	/* One that is past the place of a chain just put back must not meet a root just emptied. */
+	if (anything_decided(tk))
+		err = rt_wait_programs();
+	if (err)
+		return rt_error(tk->ds, err, "cannot wait for packets under way");
+	gen_flip(tk->rt, tk->gen);
+	rt_stop_at("flipped");
+	/* From here on nothing may fail: the new rules decide. */
+	if (rt_wait_programs() < 0)
+		usleep(100000);
+	if (tk->state.current && tk->m)
+		err = counters_carry(tk->rt, tk->old, tk->state.current, tk->gen, tk->m, tk->ds);
+	return err;
+}
+
+static int drop(struct takeover *tk)
+{
+	uint32_t AUTO_FREE *gens = NULL;
+	size_t n = 0;
+	int err = 0;
+
+	for (size_t i = tk->rt->n_roots; !err && i-- > 0;) {
+		struct root *r = &tk->rt->roots[i];
+
+		if (!r->used)
+			err = root_remove(tk->rt, r);
+		else
+			err = root_set_slot(r, !(tk->gen & 1), -1);
+	}
+	if (err)
+		return rt_error(tk->ds, err, "cannot remove what was replaced");
+	rt_stop_at("detached");
+	err = gen_list(tk->rt, &gens, &n);
+	for (size_t i = 0; !err && i < n; i++)
+		if (gens[i] != tk->gen)
+			err = gen_drop(tk->rt, gens[i]);
+	if (!err && !tk->m)
+		err = rt_forget(tk->rt);
+	if (err)
+		return rt_error(tk->ds, err, "%s: cannot remove what was replaced", tk->rt->dir);
+	rt_stop_at("dropped");
+	return 0;
+}
+
+int takeover_run(struct takeover *tk)
+{
+	double begin = ms_now();
+	int err = tk->batch ? commit(tk, tk->batch) : 0;
+
+	rt_stop_at("committed");
+	if (!err)
+		err = wake(tk);
+	rt_stop_at("woken");
+	if (!err)
+		err = flip(tk);
+	if (!err)
+		err = unhook(tk);
+	rt_stop_at("parked");
+	if (!err)
+		tk->rt->words[RT_WORD_RULESET].value = tk->ruleset;
+	if (!err)
+		err = drop(tk);
+	tk->plan->ms_commit = ms_now() - begin;
+	return err;
+}

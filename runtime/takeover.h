@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A change of who enforces what, in steps; doc/takeover.md says what a packet meets between them.
+ */
+#ifndef NFT_BPF_RUNTIME_TAKEOVER_H
+#define NFT_BPF_RUNTIME_TAKEOVER_H
+
+#include "model.h"
+#include "plan.h"
+
+struct batch;
+struct batch_builder;
+
+/* ---- manifest_make.c ---- */
+
+int manifest_make(const struct rt_plan *p, const struct ruleset *rs, uint32_t ruleset,
+		  struct manifest **ret);
+bool plan_compiles(const struct rt_plan *p, const struct chain *c);
+/* All base chains of the table are compiled, none is off its hook by itself: the table sleeps. */
+bool plan_wants_dormant(const struct rt_plan *p, const struct table *t);
+
+/* ---- park.c ---- */
+
+/* Chains and tables that are off their hooks and are not compiled any more: back, with counts. */
+int park_wake(const struct runtime *rt, struct ruleset *rs, const struct rt_plan *p,
+	      struct batch_builder *bb);
+/* Compiled chains that are on their hooks: off. */
+int park_unhook(struct ruleset *rs, const struct rt_plan *p, struct batch_builder *bb);
+
+/* ---- takeover.c ---- */
+
+struct takeover {
+	struct runtime *rt;
+	struct ruleset *rs; /* the target; from rt_model(), the batch applied */
+	struct diags *ds;
+	struct rt_plan *plan;	/* empty: hands everything back */
+	struct bpf_object *obj; /* its programs; NULL: none */
+	const struct batch *batch; /* to be committed, rewritten; NULL: none */
+	bool keep_manifest; /* also where nothing is compiled, so that status can say why */
+
+	struct rt_state state;
+	struct manifest *m; /* of the new generation */
+	uint32_t old, gen;
+	uint32_t ruleset; /* the kernel's ruleset generation as we left it */
+	bool begun;	  /* the kernel's ruleset was changed: there is no way back but to go on */
+};
+/* Programs and pins of the new generation; nothing decides by them yet. */
+int takeover_fill(struct takeover *tk);
+/*
+ * The rest, behind takeover_fill(). -ERESTART: somebody else changed the ruleset; when tk->begun,
+ * the batch is in and what is left is to take over the ruleset as it is then.
+ */
+int takeover_run(struct takeover *tk);
+void takeover_fini(struct takeover *tk);
+/* Before roots are attached: makes the namespace's state, and removes what dead processes left. */
+int takeover_prepare(struct takeover *tk);
+/* Removes roots that this process attached, and the generation in the making. */
+void takeover_undo(struct takeover *tk);
+
+#endif
