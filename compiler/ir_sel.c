@@ -70,7 +70,7 @@ static uint64_t sel_hash(const struct ir_sel *s)
 
 static bool sel_equal(const struct ir_sel *a, const struct ir_sel *b)
 {
-	if (a->op != b->op || a->width != b->width || a->n_args != b->n_args || a->impure)
+	if (a->op != b->op || a->width != b->width || a->n_args != b->n_args)
 		return false;
 	if (a->n_args && memcmp(a->args, b->args, a->n_args * sizeof(*a->args)) != 0)
 		return false;
