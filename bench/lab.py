@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Where contestants compete: a network namespace for each, all alike, and the driver that sends
+packets into them. Everything made here is removed by Lab.close().
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+HOOKS = {"prerouting": 0, "input": 1}
+LAST = 2**31 - 2  # the late program's priority, right before conntrack confirms
+SETTINGS = {
+    "net/ipv6/conf/all/disable_ipv6": 1,
+    "net/ipv6/conf/default/disable_ipv6": 1,
+    "net/ipv4/conf/all/rp_filter": 0,
+    "net/ipv4/conf/default/rp_filter": 0,
+    "net/ipv4/ip_early_demux": 0,
+    "net/netfilter/nf_conntrack_checksum": 0,
+    "net/netfilter/nf_conntrack_udp_timeout": 36000,
+    "net/netfilter/nf_conntrack_udp_timeout_stream": 36000,
+}
+# Conntrack runs where a rule asks for it, also one that no hook reaches.
+ASK_CONNTRACK = "table inet bench_ct { chain c { ct state new accept; }; }"
+COUNTER = re.compile(r"counter packets (\d+) bytes (\d+)")
+
+
+class LabError(Exception):
+    pass
+
+
+class Lab:
+    def __init__(self, build, nft_bpf, timeout):
+        self.gen, self.nft_bpf, self.timeout = (
+            os.path.join(build, "bench/bench-gen"),
+            nft_bpf,
+            timeout,
+        )
+        self.dir = tempfile.mkdtemp(prefix="bench-")
+        self.bpffs = os.path.join(self.dir, "bpf")
+        self.netns = []
+        os.mkdir(self.bpffs)
+        # Pins die with this mount, whatever becomes of their owners.
+        subprocess.run(["mount", "-t", "bpf", "bench", self.bpffs], check=True)
+        self.env = dict(os.environ, NFT_BPF_BPFFS=self.bpffs)
+        self.driver = subprocess.Popen(
+            [self.gen, os.path.join(build, "bench/gen.bpf.o")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {max(os.sched_getaffinity(0))}),
+        )
+
+    def close(self):
+        for name in list(self.netns):
+            self.remove(name)
+        if self.driver.stdin:
+            self.driver.stdin.close()
+        self.driver.wait()
+        subprocess.run(["umount", "-l", self.bpffs], check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="ascii") as f:
+            f.write(text)
+        return self.path(name)
+
+    def call(self, *words):
+        self.driver.stdin.write(" ".join(map(str, words)) + "\n")
+        self.driver.stdin.flush()
+        answer = self.driver.stdout.readline()
+        if not answer:
+            raise LabError("bench-gen died")
+        answer = json.loads(answer)
+        if "error" in answer:
+            raise LabError(f"bench-gen: {' '.join(map(str, words))}: {answer['error']}")
+        return answer
+
+    def inside(self, name, *command, **more):
+        """Without `ip netns exec`, which would hide bpffs."""
+        return subprocess.run(
+            ["nsenter", f"--net=/run/netns/{name}", *command],
+            capture_output=True,
+            text=True,
+            env=self.env,
+            check=False,
+            **more,
+        )
+
+    def add(self, name):
+        """A namespace with e0 (192.0.2.1, default route, no ARP) and its peer p0."""
+        self.netns.append(name)
+        script = (
+            "\n".join(
+                f"[ -e /proc/sys/{k} ] && echo {v} > /proc/sys/{k}" for k, v in SETTINGS.items()
+            )
+            + """
+            set -e
+            ip link set lo up
+            ip link add e0 address 02:00:00:00:00:01 type veth peer name p0
+            ip link set e0 arp off up
+            ip link set p0 up
+            ip addr add 192.0.2.1/32 dev e0
+            ip route add default dev e0"""
+        )
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        done = self.inside(name, "sh", "-c", script)
+        if done.returncode:
+            raise LabError(f"{name}: {done.stderr}")
+
+    def remove(self, name):
+        self.call("detach", name)
+        if self.nft_bpf:
+            self.inside(name, self.nft_bpf, "give")
+        subprocess.run(["ip", "netns", "del", name], check=False)
+        self.netns.remove(name)
+
+    def measure(self, name, *command):
+        """Runs a loader in the namespace: status, seconds, peak_kib, message."""
+        done = subprocess.run(
+            [self.gen, "exec", name, str(self.timeout), *command],
+            capture_output=True,
+            text=True,
+            env=self.env,
+            check=False,
+        )
+        if done.returncode:
+            raise LabError(done.stderr)
+        answer = json.loads(done.stdout)
+        answer["message"] = done.stderr.strip()
+        return answer
+
+
+class Contestant:
+    """Base: no rules. Loaders of rulesets come below."""
+
+    name = "base"
+
+    def __init__(self, lab, workload, tag):
+        self.lab, self.workload = lab, workload
+        self.ns = f"bench-{os.getpid()}-{tag}"
+        self.load_result = self.reload_result = None
+
+    def takes_part(self):
+        return True
+
+    def enter(self):
+        self.lab.add(self.ns)
+        if self.workload.conntrack:
+            self.lab.inside(self.ns, "nft", ASK_CONNTRACK)
+
+    def leave(self):
+        if self.ns in self.lab.netns:
+            self.lab.remove(self.ns)
+
+    def load(self):
+        pass
+
+    def reload(self):
+        pass
+
+    def counters(self):
+        return None
+
+    def file(self, suffix, text):
+        return self.lab.write(f"{self.workload.name}{suffix}", text)
+
+
+class Floor(Contestant):
+    """A BPF program that accepts at once: what a hook costs before it does anything."""
+
+    name = "floor"
+
+    def load(self):
+        self.lab.call("attach", self.ns, "empty", HOOKS[self.workload.hook], self.workload.priority)
+
+
+class Loader(Contestant):
+    program = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def takes_part(self):
+        return bool(shutil.which(self.program))
+
+    def enter(self):
+        self.lab.add(self.ns)
+
+    def run(self):
+        result = self.lab.measure(self.ns, *self.command())
+        if result["timeout"]:
+            raise LabError(f"not loaded within {self.lab.timeout} s")
+        if result["status"]:
+            raise LabError(f"not loaded: {result['message'][:400]}")
+        return result
+
+    def load(self):
+        self.load_result = self.run()
+
+    def reload(self):
+        self.reload_result = self.run()
+
+
+class Nft(Loader):
+    name = program = "nft"
+
+    def command(self):
+        return "nft", "-f", self.file(".nft", self.workload.nft)
+
+    def list(self):
+        return "nft", "list", "ruleset"
+
+    def counters(self):
+        if "counter" not in self.workload.nft:
+            return None
+        return COUNTER.findall(self.lab.inside(self.ns, *self.list()).stdout)
+
+
+class NftBpf(Nft):
+    name = "nft-bpf"
+
+    def takes_part(self):
+        return bool(self.lab.nft_bpf)
+
+    def command(self):
+        return self.lab.nft_bpf, "--require-bpf", "-f", self.file(".nft", self.workload.nft)
+
+    def list(self):
+        return self.lab.nft_bpf, "list", "ruleset"
+
+
+class Iptables(Loader):
+    name, program = "iptables", "iptables-legacy-restore"
+
+    def takes_part(self):
+        return super().takes_part() and self.workload.iptables is not None
+
+    def command(self):
+        return self.program, self.file(".iptables", self.workload.iptables)
+
+
+class IptablesNft(Iptables):
+    name, program = "iptables-nft", "iptables-nft-restore"
+
+
+class Ipset(Loader):
+    name, program = "ipset", "ipset"
+
+    def takes_part(self):
+        return super().takes_part() and self.workload.ipset is not None
+
+    def command(self):
+        return (
+            "sh",
+            "-c",
+            'ipset restore -file "$1" && iptables-legacy-restore "$2"',
+            "sh",
+            self.file(".ipset", self.workload.ipset),
+            self.file(".ipset-rules", self.workload.ipset_rules),
+        )
+
+    def reload(self):
+        pass  # ipset has no way to say "these elements instead"
+
+
+CONTESTANTS = (Floor, Nft, NftBpf, Iptables, IptablesNft, Ipset)

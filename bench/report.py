@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Results as text: a line while running, a Markdown page at the end.
+"""
+
+ORDER = ("floor", "nft", "nft-bpf", "iptables", "iptables-nft", "ipset")
+
+
+def number(v):
+    return f"{v:,.0f}" if abs(v) >= 100 else f"{v:.1f}"
+
+
+def line(result):
+    cells = []
+    for name, entry in result["contestants"].items():
+        if "failed" in entry:
+            cells.append(f"{name} failed")
+        elif "cost_ns" in entry:
+            low, high = entry["quartiles_ns"]
+            cells.append(f"{name} {number(entry['cost_ns'])} ({number(low)}..{number(high)})")
+        else:
+            cells.append(f"{name} right")
+    base = f" base {result['base_ns']:.0f} ns;" if "base_ns" in result else ""
+    return f"{result['workload']}/{result['traffic']}:{base} {', '.join(cells)}"
+
+
+def names_in(results):
+    return [n for n in ORDER if any(n in r["contestants"] for r in results)]
+
+
+def cell(entry):
+    if entry is None:
+        return ""
+    if "failed" in entry:
+        return "failed"
+    if "cost_ns" not in entry:
+        return "right"
+    low, high = entry["quartiles_ns"]
+    return f"{number(entry['cost_ns'])} <small>{number(low)}–{number(high)}</small>"
+
+
+def times(entry):
+    if not entry or "times_faster" not in entry:
+        return ""
+    low, high = entry["times_faster_95"]
+    digits = 1 if entry["times_faster"] >= 10 else 2
+    return (
+        f"**{entry['times_faster']:.{digits}f}** <small>{low:.{digits}f}–{high:.{digits}f}</small>"
+    )
+
+
+def row(cells):
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def costs(results):
+    names = names_in(results)
+    text = row(["workload", *names, "nft / nft-bpf"]) + row(["---"] + ["---:"] * (len(names) + 1))
+    for r in results:
+        text += row(
+            [
+                f"{r['workload']}/{r['traffic']}",
+                *(cell(r["contestants"].get(n)) for n in names),
+                times(r["contestants"].get("nft-bpf")),
+            ]
+        )
+    return text
+
+
+def load_cell(entry, key):
+    m = entry and entry.get(key)
+    return f"{m['seconds']:.3f}" if m else ""
+
+
+def memory_cell(entry):
+    m = entry and entry.get("load")
+    return f"{m['peak_kib'] / 1024:.1f}" if m else ""
+
+
+def loads(results):
+    seen = {}
+    for r in results:
+        seen.setdefault(r["workload"], r["contestants"])
+    names = [n for n in names_in(results) if n != "floor"]
+    text = row(
+        ["workload"]
+        + [f"{n}: {what}" for n in names for what in ("load s", "reload s", "peak MiB")]
+    )
+    text += row(["---"] + ["---:"] * (3 * len(names)))
+    for workload, entries in seen.items():
+        cells = [workload]
+        for n in names:
+            e = entries.get(n)
+            cells += [load_cell(e, "load"), load_cell(e, "reload"), memory_cell(e)]
+        text += row(cells)
+    return text
+
+
+def failed(results):
+    found = {}
+    for r in results:
+        for name, e in r["contestants"].items():
+            if "failed" in e:
+                found.setdefault((r["workload"], name), e["failed"])
+    if not found:
+        return ""
+    return "\n## Not measured\n\n" + "".join(
+        f"- {w}, {n}: {why}\n" for (w, n), why in found.items()
+    )
+
+
+def markdown(data):
+    m, results = data["machine"], data["results"]
+    known = ", ".join(f"{k} {m[k]}" for k in ("kernel", "cpu") if m.get(k))
+    tools = ", ".join(m[k] for k in ("nft", "nft-bpf", "iptables", "ipset") if m.get(k))
+    return (
+        f"# Benchmark of {m['date']}\n\n{known}; {tools}. "
+        f"{m['rounds']} samples of {m['sample_ms']:g} ms each.\n\n"
+        "## Cost per packet\n\nNanoseconds over no rules: median, and the quartiles of the samples. "
+        "The last column: how many times faster than nft, with its 95 % interval.\n\n"
+        + costs(results)
+        + "\n## Loading\n\n"
+        + loads(results)
+        + failed(results)
+    )

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Workloads by name. A module here builds one family: rulesets for the contestants and packets with
+the verdict each must get. Names are FAMILY-…-SIZE/TRAFFIC, e.g. lin-1000/random.
+"""
+from . import five, kube, lin, server, sets, vmap
+
+FAMILIES = (lin, five, sets, vmap, server, kube)
+
+
+def build(name):
+    """The workload NAME (without /TRAFFIC), or ValueError."""
+    for family in FAMILIES:
+        m = family.PATTERN.fullmatch(name)
+        if m:
+            return family.build(name, m)
+    raise ValueError(f"{name}: no such workload")
+
+
+def full():
+    """All of a full run."""
+    return [w for family in FAMILIES for w in family.FULL]
+
+
+def quick():
+    """A few minutes: each family, small."""
+    return [w for family in FAMILIES for w in family.QUICK]
