@@ -227,18 +227,24 @@ NB_LEAF(meta_sdif)
 
 /* ---- the socket ---- */
 
-/* skb_to_full_sk(), and of this namespace. NULL: none. */
-NB_INLINE struct sock *full_sock(struct nb_pkt *p)
+/*
+ * skb_to_full_sk(), and of this namespace. NULL: none. Always a cast pointer: the verifier wants one
+ * kind of pointer at one load.
+ */
+NB_INLINE const struct sock *full_sock(struct nb_pkt *p)
 {
-	struct sock *sk = p->skb->sk;
+	const void *at = p->skb->sk;
+	const struct sock *sk;
 	__u8 state;
 
-	if (!sk)
+	if (!at)
 		return NULL;
+	sk = bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct sock));
 	if (sk->__sk_common.skc_state == TCP_NEW_SYN_RECV) {
-		sk = sk->__sk_common.skc_listener;
-		if (!sk)
+		at = sk->__sk_common.skc_listener;
+		if (!at)
 			return NULL;
+		sk = bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct sock));
 	}
 	state = sk->__sk_common.skc_state;
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
@@ -246,7 +252,7 @@ NB_INLINE struct sock *full_sock(struct nb_pkt *p)
 	return sk->__sk_common.skc_net.net == p->state->net ? sk : NULL;
 }
 
-NB_INLINE const struct cred *sock_cred(struct sock *sk)
+NB_INLINE const struct cred *sock_cred(const struct sock *sk)
 {
 	const struct socket *sock = sk->sk_socket;
 	const struct file *file;
@@ -272,7 +278,7 @@ NB_INLINE __u32 id_up(const struct uid_gid_map *map, __u32 id)
 
 NB_LEAF(meta_skuid)
 {
-	struct sock *sk = full_sock(p);
+	const struct sock *sk = full_sock(p);
 	const struct cred *cred;
 
 	if (!sk)
@@ -286,7 +292,7 @@ NB_LEAF(meta_skuid)
 
 NB_LEAF(meta_skgid)
 {
-	struct sock *sk = full_sock(p);
+	const struct sock *sk = full_sock(p);
 	const struct cred *cred;
 
 	if (!sk)
@@ -300,7 +306,7 @@ NB_LEAF(meta_skgid)
 
 NB_LEAF(meta_cgroup)
 {
-	struct sock *sk = full_sock(p);
+	const struct sock *sk = full_sock(p);
 
 	if (!sk)
 		return false;
