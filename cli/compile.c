@@ -26,10 +26,10 @@ static void print_plan(const struct lower_result *lr)
 	for (uint32_t i = 0; i < lr->n_chains; i++) {
 		const struct lower_chain *lc = &lr->chains[i];
 
-		if (!lc->compiled)
+		for (uint32_t j = 0; !lc->compiled && j < lc->n_blockers; j++)
 			printf("interpreter: %s %s %s: %s [%s]\n",
 			       family_name(lc->base->table->family), lc->base->table->name,
-			       lc->base->name, lc->why ? lc->why : "", lc->code ? lc->code : "");
+			       lc->base->name, lc->blockers[j]->why, lc->blockers[j]->code);
 	}
 }
 
@@ -94,8 +94,7 @@ static int write_object(struct cli *cli, const struct emitted *e)
 int cmd_compile(struct cli *cli, int argc, char **argv)
 {
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
-	CLEANUP(ir_freep) struct ir *ir = NULL;
-	struct lower_result lr = {0};
+	CLEANUP(lower_result_fini) struct lower_result lr = {0};
 	struct emitted e = {0};
 	int status;
 
@@ -110,12 +109,11 @@ int cmd_compile(struct cli *cli, int argc, char **argv)
 		return status;
 	if (lower_ruleset(rs, &(struct lower_options){0}, &cli->diags, &lr) < 0)
 		return EXIT_ERROR;
-	ir = lr.ir;
 	status = cli_report_fallbacks(cli, &lr);
 	if (status == EXIT_OK && cli->dump)
 		status = cli_dump(cli, rs, &lr);
 	if (status == EXIT_OK && cli->output) {
-		status = emit(cli, ir, &e);
+		status = emit(cli, lr.ir, &e);
 		if (status == EXIT_OK)
 			status = write_object(cli, &e);
 		emitted_fini(&e);

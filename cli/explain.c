@@ -121,7 +121,7 @@ static void print_chain(const struct explain *ex, const struct chain *c, bool ve
 			print_programs(ex, c);
 		}
 	} else if (lc) {
-		printf(": stays with the interpreter: %s [%s]", lc->why ? lc->why : "", lc->code);
+		fputs(": stays with the interpreter", stdout);
 	} else {
 		fputs(": not reached by a compiled chain", stdout);
 	}
@@ -206,8 +206,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 {
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(rule_texts_freep) struct rule_texts *texts = NULL;
-	CLEANUP(ir_freep) struct ir *ir = NULL;
-	struct lower_result lr = {0};
+	CLEANUP(lower_result_fini) struct lower_result lr = {0};
 	struct explain ex;
 	int status;
 
@@ -219,7 +218,6 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 	if (lower_ruleset(rs, &(struct lower_options){0}, &cli->diags, &lr) < 0 ||
 	    rule_texts_new(rs, &texts) < 0)
 		return EXIT_ERROR;
-	ir = lr.ir;
 	if (cli->dump)
 		return cli_dump(cli, rs, &lr);
 	ex = (struct explain){.rs = rs, .lr = &lr, .blockers = &cli->diags, .texts = texts};

@@ -29,6 +29,23 @@ void cli_report(struct cli *cli)
 	diags_init(&cli->diags);
 }
 
+/* "inet filter input: stays with the interpreter: rule 4 …: why [code] (and 2 more)" */
+static void print_fallback(const struct lower_chain *lc)
+{
+	const struct lower_blocker *b = lc->n_blockers ? lc->blockers[0] : NULL;
+
+	fprintf(stderr, "nft-bpf: %s %s %s: stays with the interpreter",
+		family_name(lc->base->table->family), lc->base->table->name, lc->base->name);
+	if (b && b->at.rule)
+		fprintf(stderr, ": %s%srule %u", b->at.chain ? b->at.chain : "",
+			b->at.chain ? " " : "", b->at.rule);
+	if (b)
+		fprintf(stderr, ": %s [%s]", b->why, b->code);
+	if (lc->n_blockers > 1)
+		fprintf(stderr, " (and %u more: nft-bpf explain)", lc->n_blockers - 1);
+	fputc('\n', stderr);
+}
+
 int cli_report_fallbacks(struct cli *cli, const struct lower_result *lr)
 {
 	int status = EXIT_OK;
@@ -38,9 +55,7 @@ int cli_report_fallbacks(struct cli *cli, const struct lower_result *lr)
 
 		if (lc->compiled)
 			continue;
-		fprintf(stderr, "nft-bpf: %s %s %s: stays with the interpreter: %s [%s]\n",
-			family_name(lc->base->table->family), lc->base->table->name, lc->base->name,
-			lc->why ? lc->why : "no reason given", lc->code ? lc->code : "unknown");
+		print_fallback(lc);
 		if (cli->require_bpf)
 			status = EXIT_ERROR;
 	}
