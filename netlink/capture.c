@@ -96,13 +96,18 @@ static struct ruleset *empty_model(void)
 	return rs;
 }
 
-static int run(const struct nft_input *in, struct diags *ds)
+static int run(const struct nft_session *s, const struct nft_input *in, struct diags *ds)
 {
 	struct nft_ctx CLEANUP(ctx_free) *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	int err;
 
 	if (!ctx)
 		return -ENOMEM;
+	if (!session_is_in_between(s)) {
+		diag_add(ds, DIAG_ERROR, "libnftables", NULL,
+			 "libnftables goes past this program to the kernel: nothing was run");
+		return -ENOTSUP;
+	}
 	err = configure(ctx, in, ds);
 	if (err < 0)
 		return err;
@@ -118,6 +123,8 @@ int nft_capture(const struct nft_input *in, struct diags *ds, struct batch *ret)
 		.kernel = in->kernel,
 		.model = in->model,
 		.prelude = in->prelude,
+		.rewrite = in->rewrite,
+		.rewrite_arg = in->rewrite_arg,
 	};
 	int err;
 
@@ -127,7 +134,7 @@ int nft_capture(const struct nft_input *in, struct diags *ds, struct batch *ret)
 			return -ENOMEM;
 	}
 	session_begin(&s);
-	err = run(in, ds);
+	err = run(&s, in, ds);
 	if (s.prelude_error)
 		err = tell_prelude(&s, ds);
 	if (!err)

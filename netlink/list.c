@@ -23,12 +23,15 @@ static unsigned int output_flags(const struct nft_list_options *opt)
 	       (opt->numeric ? NFT_CTX_OUTPUT_NUMERIC_ALL : 0);
 }
 
-static int run(const char *command, const struct nft_list_options *opt, FILE *out, FILE *err)
+static int run(const struct nft_session *s, const char *command,
+	       const struct nft_list_options *opt, FILE *out, FILE *err)
 {
 	struct nft_ctx CLEANUP(ctx_free) *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 
 	if (!ctx)
 		return -ENOMEM;
+	if (!session_is_in_between(s))
+		return -ENOTSUP;
 	nft_ctx_set_output(ctx, out);
 	if (err)
 		nft_ctx_set_error(ctx, err);
@@ -49,7 +52,7 @@ int nft_list_numbered(const struct ruleset *rs, const char *command,
 	int ret;
 
 	session_begin(&s);
-	ret = run(command, opt, out, err);
+	ret = run(&s, command, opt, out, err);
 	session_end(&s);
 	return ret;
 }

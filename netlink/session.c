@@ -41,6 +41,17 @@ bool session_is_active(void)
 	return active != NULL;
 }
 
+bool session_is_in_between(const struct nft_session *s)
+{
+	const struct session_socket *socket;
+
+	for (socket = s->sockets; socket; socket = socket->next) {
+		if (socket->protocol == NETLINK_NETFILTER)
+			return true;
+	}
+	return false;
+}
+
 struct session_socket *session_find_socket(const void *nl)
 {
 	struct session_socket *s = active ? active->sockets : NULL;
@@ -292,6 +303,14 @@ static void put_prelude(struct nlbuf *b, const struct batch *prelude)
 	}
 }
 
+/* What is validated may differ from what is returned, message by message. */
+static int rewrite(const struct nft_session *s, uint8_t *data, size_t len)
+{
+	struct batch b = {.data = data, .len = len};
+
+	return s->rewrite ? s->rewrite(s->rewrite_arg, &b) : 0;
+}
+
 /* Begin, prelude, batch, and no end. */
 static int validate(struct session_socket *s)
 {
@@ -303,15 +322,20 @@ static int validate(struct session_socket *s)
 		.flags = NLM_F_REQUEST,
 		.res_id = NFNL_SUBSYS_NFTABLES,
 	};
-	int size;
+	size_t start;
+	int size, err;
 
 	nlbuf_begin(&b, &head);
 	nlbuf_end(&b);
 	if (prelude)
 		put_prelude(&b, prelude);
+	start = b.len;
 	nlbuf_raw(&b, s->session->captured.data, s->session->captured.len);
 	if (b.failed)
 		return -ENOMEM;
+	err = rewrite(s->session, b.data + start, b.len - start);
+	if (err < 0)
+		return err;
 	/* netlink_sendmsg(): EMSGSIZE for what exceeds the send buffer. */
 	size = (int)MIN(b.len + 65536, (size_t)INT32_MAX / 2);
 	setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));

@@ -30,6 +30,8 @@ struct nft_session {
 	enum nft_kernel kernel;
 	const struct ruleset *model; /* NULL with NFT_KERNEL_REAL: the kernel is asked */
 	const struct batch *prelude;
+	int (*rewrite)(void *arg, struct batch *b); /* nft_input.rewrite */
+	void *rewrite_arg;
 	bool numbered;		     /* serve.h */
 	struct session_socket *sockets;
 	struct nlbuf captured;	     /* the batch's messages */
@@ -45,6 +47,11 @@ void session_end(struct nft_session *s);
 struct session_socket *session_find_socket(const void *nl);
 struct session_socket *session_find_fd(int fd);
 bool session_is_active(void);
+/*
+ * Whether libnftables has its socket from here: asked before anything is run, because otherwise it
+ * would commit to the kernel what was only to be looked at.
+ */
+bool session_is_in_between(const struct nft_session *s);
 
 struct session_socket *session_socket_open(int protocol);
 void session_socket_close(struct session_socket *s);

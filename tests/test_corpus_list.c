@@ -10,7 +10,6 @@
  *
  * usage: test_corpus_list [FILE]   one file of the corpus, with the differences (V=1: all)
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <jansson.h>
 #include <sched.h>
@@ -183,7 +182,7 @@ static void make_devices(const json_t *devices)
 
 static bool check_ruleset(const char *file)
 {
-	char command[8192];
+	char command[8300];
 	char *offline, *online, *theirs;
 	bool loads, ok = true;
 	int status;
