@@ -111,17 +111,21 @@ NB_API void nb_transport_init(struct nb_pkt *p)
 	p->frame->th = th;
 }
 
+/* In a function that is called with the program's frame. */
+NB_API void nb_pkt_again(struct nb_pkt *p, struct nb_frame *frame, struct bpf_nf_ctx *ctx, __u8 pf)
+{
+	p->ctx = ctx;
+	p->state = ctx->state;
+	p->skb = ctx->skb;
+	p->data = p->skb->data;
+	p->frame = frame;
+	p->pf = pf;
+}
+
 /* The start of each program. */
 NB_API void nb_pkt_init(struct nb_pkt *p, struct nb_frame *frame, struct bpf_nf_ctx *ctx, __u8 pf)
 {
-	struct sk_buff *skb = ctx->skb;
-
-	p->ctx = ctx;
-	p->state = ctx->state;
-	p->skb = skb;
-	p->data = skb->data;
-	p->frame = frame;
-	p->pf = pf;
-	frame->len = skb->len;
-	frame->linear = skb->len - skb->data_len;
+	nb_pkt_again(p, frame, ctx, pf);
+	frame->len = p->skb->len;
+	frame->linear = p->skb->len - p->skb->data_len;
 }

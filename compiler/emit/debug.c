@@ -8,7 +8,7 @@
 
 #include "gen.h"
 
-enum { DW_LANG_C11 = 0x1d, DW_ATE_SIGNED = 5, DW_ATE_UNSIGNED = 7 };
+enum { DW_ATE_SIGNED = 5, DW_ATE_UNSIGNED = 7 };
 
 static LLVMMetadataRef basic(struct gen *g, const char *name, unsigned bits, unsigned encoding)
 {
@@ -41,24 +41,66 @@ void gen_debug_init(struct gen *g)
 	g->di_u64 = basic(g, "unsigned long long", 64, DW_ATE_UNSIGNED);
 }
 
-/* int name(struct bpf_nf_ctx *ctx) */
-LLVMMetadataRef gen_debug_prog(struct gen *g, LLVMValueRef fn, const char *name)
+/* The verifier knows a context by its type's name. */
+static LLVMMetadataRef context(struct gen *g)
 {
-	LLVMMetadataRef st = LLVMDIBuilderCreateForwardDecl(g->di, 0x13 /* DW_TAG_structure_type */,
-							    "bpf_nf_ctx", 10, g->file, g->file, 0, 0,
-							    0, 0, "", 0);
-	LLVMMetadataRef types[2] = {g->di_int, pointer_to(g, st)};
-	LLVMMetadataRef proto =
-		LLVMDIBuilderCreateSubroutineType(g->di, g->file, types, 2, LLVMDIFlagZero);
+	static const char *const names[] = {"state", "skb"};
+	LLVMMetadataRef members[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		members[i] = LLVMDIBuilderCreateMemberType(
+			g->di, g->file, names[i], strlen(names[i]), g->file, 0, 64, 64, 64 * i,
+			LLVMDIFlagZero, pointer_to(g, NULL));
+	return pointer_to(g, LLVMDIBuilderCreateStructType(g->di, g->file, "bpf_nf_ctx", 10,
+							   g->file, 0, 128, 64, LLVMDIFlagZero,
+							   NULL, members, 2, 0, NULL, "", 0));
+}
+
+static LLVMMetadataRef function(struct gen *g, LLVMValueRef fn, const char *name,
+				LLVMMetadataRef *types, const char *const *args, unsigned n_args)
+{
+	LLVMMetadataRef proto = LLVMDIBuilderCreateSubroutineType(g->di, g->file, types, n_args + 1,
+								  LLVMDIFlagZero);
 	LLVMMetadataRef sp = LLVMDIBuilderCreateFunction(g->di, g->file, name, strlen(name), "", 0,
 							 g->file, 0, proto, 0, 1, 0,
 							 LLVMDIFlagPrototyped, 0);
 
 	/* Without a name for each argument the kernel refuses all of the BTF. */
-	LLVMDIBuilderCreateParameterVariable(g->di, sp, "ctx", 3, 1, g->file, 0, types[1], 1,
-					     LLVMDIFlagZero);
+	for (unsigned i = 0; i < n_args; i++)
+		LLVMDIBuilderCreateParameterVariable(g->di, sp, args[i], strlen(args[i]), i + 1,
+						     g->file, 0, types[i + 1], 1, LLVMDIFlagZero);
 	LLVMSetSubprogram(fn, sp);
 	return sp;
+}
+
+/* int name(struct bpf_nf_ctx *ctx) */
+LLVMMetadataRef gen_debug_prog(struct gen *g, LLVMValueRef fn, const char *name)
+{
+	static const char *const args[] = {"ctx"};
+	LLVMMetadataRef types[2] = {g->di_int, context(g)};
+
+	return function(g, fn, name, types, args, 1);
+}
+
+/* The verifier lets a part read and write as much of its second argument as this type has. */
+LLVMMetadataRef gen_debug_frame(struct gen *g, const char *name, uint32_t size)
+{
+	LLVMMetadataRef words = array_of(g, g->di_u64, 64, size / 8);
+	LLVMMetadataRef member = LLVMDIBuilderCreateMemberType(
+		g->di, g->file, "words", 5, g->file, 0, size * 8, 64, 0, LLVMDIFlagZero, words);
+
+	return LLVMDIBuilderCreateStructType(g->di, g->file, name, strlen(name), g->file, 0,
+					     size * 8, 64, LLVMDIFlagZero, NULL, &member, 1, 0,
+					     NULL, "", 0);
+}
+
+LLVMMetadataRef gen_debug_part(struct gen *g, LLVMValueRef fn, const char *name,
+			       LLVMMetadataRef frame)
+{
+	static const char *const args[] = {"ctx", "frame"};
+	LLVMMetadataRef types[3] = {g->di_int, context(g), pointer_to(g, frame)};
+
+	return function(g, fn, name, types, args, 2);
 }
 
 LLVMMetadataRef gen_debug_chain(struct gen *g, LLVMMetadataRef subprogram,

@@ -37,17 +37,24 @@ void gen_globals(struct gen *g)
 	}
 }
 
-void gen_counters_init(struct gen *g)
+/* The frame keeps the CPU for the program's parts; the mask bounds it for the verifier. */
+void gen_counters_init(struct gen *g, bool is_new)
 {
 	LLVMTypeRef type = LLVMFunctionType(g->i32, NULL, 0, 0);
 	LLVMValueRef helper =
 		LLVMConstIntToPtr(gen_i64(g, BPF_FUNC_get_smp_processor_id), g->ptr);
-	LLVMValueRef cpu = LLVMBuildCall2(g->b, type, helper, NULL, 0, "cpu");
+	LLVMValueRef cpu;
 
+	if (is_new)
+		cpu = LLVMBuildCall2(g->b, type, helper, NULL, 0, "cpu");
+	else
+		cpu = gen_frame_load(g, g->i32, g->p->cpu_at);
+	if (is_new && g->p->has_parts)
+		gen_frame_store(g, cpu, g->p->cpu_at);
 	cpu = LLVMBuildAnd(g->b, cpu, gen_i32(g, g->opt->cpus - 1), "");
 	cpu = LLVMBuildZExt(g->b, cpu, g->i64, "");
 	cpu = LLVMBuildMul(g->b, cpu, gen_i64(g, emit_counter_stride(g->ir)), "");
-	g->p->counters = LLVMBuildInBoundsGEP2(g->b, g->i8, g->counters, &cpu, 1, "counters");
+	g->f->counters = LLVMBuildInBoundsGEP2(g->b, g->i8, g->counters, &cpu, 1, "counters");
 }
 
 /*
@@ -78,7 +85,7 @@ static LLVMValueRef counter_at(struct gen *g, uint64_t offset)
 {
 	LLVMValueRef at = gen_i64(g, offset);
 
-	return LLVMBuildInBoundsGEP2(g->b, g->i8, g->p->counters, &at, 1, "");
+	return LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, "");
 }
 
 static void count(struct gen *g, const struct ir_state *state)
@@ -101,7 +108,7 @@ static void call_helper(struct gen *g, const struct ir_effect_op *op, const stru
 		gen_error(g, -ENOSYS, "helper-missing", "%s: no BPF helper %s", op->name, name);
 		return;
 	}
-	args[0] = g->p->pkt;
+	args[0] = g->f->pkt;
 	args[1] = LLVMConstNull(g->ptr);
 	if (state && op->state_size) {
 		at = gen_i64(g, state->index);

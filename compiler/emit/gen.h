@@ -43,15 +43,27 @@ struct gen_chain {
 	LLVMMetadataRef scope;
 };
 
-struct gen_prog {
-	const struct ir_prog *prog;
-	struct plan *plan;
+/* The function that is being emitted: the program's own, or a part of it (part.c). */
+struct gen_fn {
 	LLVMValueRef fn;
 	LLVMMetadataRef subprogram;
 	LLVMBasicBlockRef entry; /* allocas */
-	LLVMValueRef pkt, frame, key;
-	uint32_t returns_at, base_at; /* offsets of return ids by level, of the running base chain */
+	LLVMValueRef pkt, frame;
+	LLVMValueRef key;      /* buffer for look-ups; NULL until needed */
 	LLVMValueRef counters; /* this CPU's block; NULL: no counters in use */
+	bool is_part;
+	struct ir_verdict *exits; /* of a part: it returns 1 + index, or 0 for going on */
+	size_t n_exits;
+};
+
+struct gen_prog {
+	const struct ir_prog *prog;
+	struct plan *plan;
+	uint32_t n_parts;
+	bool has_parts, counts, needs_transport;
+	/* Offsets in the frame: return ids by level, the running base chain, the CPU; the end. */
+	uint32_t returns_at, base_at, cpu_at, frame_size;
+	LLVMMetadataRef di_frame;
 	LLVMBasicBlockRef *bases; /* n_bases + 1: start of each base chain; the last accepts */
 	LLVMBasicBlockRef drop;
 	struct gen_chain *chains;   /* by plan index */
@@ -87,6 +99,7 @@ struct gen {
 	LLVMValueRef *set_maps;	      /* by ir_set id */
 	unsigned md_prof;
 	struct gen_prog *p;
+	struct gen_fn *f;
 };
 
 /* An error that the user reads; emission goes on so that others are found, but nothing comes out. */
@@ -102,6 +115,10 @@ bool gen_reaches_transport(struct gen *g, LLVMValueRef fn);
 /* debug.c */
 void gen_debug_init(struct gen *g);
 LLVMMetadataRef gen_debug_prog(struct gen *g, LLVMValueRef fn, const char *name);
+/* int name(struct bpf_nf_ctx *ctx, struct FRAME *frame), FRAME being @size bytes. */
+LLVMMetadataRef gen_debug_frame(struct gen *g, const char *name, uint32_t size);
+LLVMMetadataRef gen_debug_part(struct gen *g, LLVMValueRef fn, const char *name,
+			       LLVMMetadataRef frame);
 LLVMMetadataRef gen_debug_chain(struct gen *g, LLVMMetadataRef subprogram,
 				const struct ir_chain *c);
 void gen_debug_at(struct gen *g, LLVMMetadataRef scope, unsigned line);
@@ -198,18 +215,27 @@ struct val gen_map_data(struct gen *g, const struct ir_set *set, const struct va
 void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail);
 void gen_state_effect(struct gen *g, const struct ir_state *state, LLVMBasicBlockRef fail);
 void gen_globals(struct gen *g);
-/* Finds this CPU's counters; at a program's start. */
-void gen_counters_init(struct gen *g);
+/* Finds this CPU's counters; at a function's start. */
+void gen_counters_init(struct gen *g, bool is_new);
 
 /* rule.c */
 void gen_rule(struct gen *g, const struct ir_rule *rule, LLVMBasicBlockRef next);
 void gen_verdict(struct gen *g, const struct ir_verdict *v);
+
+/* part.c */
+/* Calls the part of the running chain that begins at the running rule, and goes where it says. */
+void gen_part(struct gen *g, const struct plan_part *part, LLVMBasicBlockRef next);
 
 /* prog.c */
 /* To targets[i] where @number is numbers[i] (ascending); it is one of them. */
 void gen_number_tree(struct gen *g, LLVMValueRef number, const uint32_t *numbers,
 		     LLVMBasicBlockRef *targets, uint32_t n);
 void gen_prog(struct gen *g, const struct ir_prog *prog);
+/* Rule @r of the running chain, with what is computed at its start. */
+void gen_numbered_rule(struct gen *g, uint32_t r, LLVMMetadataRef scope, LLVMBasicBlockRef next);
+void gen_function_attributes(struct gen *g, LLVMValueRef fn, bool no_inline);
+/* The packet as rules see it; in a part @is_new is false: the frame is filled. */
+void gen_packet(struct gen *g, bool is_new);
 /* End the block: the running chain accepts, drops, returns, jumps or goes to another one. */
 void gen_accept(struct gen *g);
 void gen_drop(struct gen *g);

@@ -182,6 +182,64 @@ static void find_levels(struct plan *plan)
 	}
 }
 
+/* ---- parts ---- */
+
+static bool comes_back(const struct ir_verdict *v)
+{
+	return v->code == IR_JUMP;
+}
+
+static bool rule_jumps(const struct ir_rule *rule)
+{
+	for (uint32_t s = 0; s < rule->n_steps; s++) {
+		const struct ir_step *st = &rule->steps[s];
+
+		if (st->kind == IR_VERDICT && comes_back(&st->verdict))
+			return true;
+		for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++) {
+			if (comes_back(&st->set->elems[e].verdict))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void cut_run(struct arena *a, struct plan_chain *pc, uint32_t first, uint32_t end)
+{
+	uint32_t n_parts = (end - first + PLAN_PART_MAX - 1) / PLAN_PART_MAX;
+
+	if (end - first < PLAN_PART_MIN)
+		return;
+	for (uint32_t i = 0; i < n_parts; i++) {
+		struct plan_part part = {.first = first, .n = (end - first) / (n_parts - i)};
+
+		ARENA_PUSH(a, pc->parts, pc->n_parts, part);
+		first += part.n;
+	}
+}
+
+static void find_parts(struct builder *w)
+{
+	uint64_t total = 0;
+
+	for (uint32_t i = 1; i < w->plan->n_chains; i++)
+		total += w->plan->chains[i].chain->n_rules;
+	if (total <= PLAN_PART_MAX)
+		return;
+	for (uint32_t i = 1; i < w->plan->n_chains; i++) {
+		struct plan_chain *pc = &w->plan->chains[i];
+		uint32_t first = 0;
+
+		for (uint32_t r = 0; r < pc->chain->n_rules; r++) {
+			if (!rule_jumps(&pc->chain->rules[r]))
+				continue;
+			cut_run(w->a, pc, first, r);
+			first = r + 1;
+		}
+		cut_run(w->a, pc, first, pc->chain->n_rules);
+	}
+}
+
 /* ---- dominators ---- */
 
 static uint32_t common_dominator(const struct plan *plan, uint32_t a, uint32_t b)
@@ -277,5 +335,6 @@ struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog
 	find_returns(&w);
 	find_levels(w.plan);
 	find_dominators(&w);
+	find_parts(&w);
 	return w.plan;
 }

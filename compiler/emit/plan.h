@@ -16,6 +16,11 @@
 #define PLAN_ROOT 0
 #define PLAN_NONE UINT32_MAX
 
+enum {
+	PLAN_PART_MIN = 64, /* rules */
+	PLAN_PART_MAX = 256,
+};
+
 /* A place: the start of a rule of a chain. */
 struct plan_pos {
 	uint32_t chain, rule;
@@ -25,6 +30,14 @@ struct plan_edge {
 	uint32_t rule;	/* index of the rule in the caller */
 	uint32_t chain; /* callee */
 	bool is_jump;	/* comes back to the next rule; else goto: as the caller returns */
+};
+
+/*
+ * A run of rules that do not jump, long enough to be a BPF function of its own: verified by itself,
+ * once, it keeps LLVM's and the verifier's work linear, and branches short.
+ */
+struct plan_part {
+	uint32_t first, n; /* rules */
 };
 
 struct plan_chain {
@@ -40,6 +53,8 @@ struct plan_chain {
 	uint32_t first_base, last_base;
 	/* Dominator tree: every way here leads through idom, from rule idom_rule on. */
 	uint32_t idom, idom_rule, depth;
+	struct plan_part *parts; /* in order */
+	uint32_t n_parts;
 	/* Selectors computed at a rule's start, ordered by (rule, selector id). */
 	struct plan_compute {
 		uint32_t rule;

@@ -43,6 +43,23 @@ void gen_number_tree(struct gen *g, LLVMValueRef number, const uint32_t *numbers
 	}
 }
 
+/* A part cannot branch out: it returns a number for what its caller is to do. */
+static bool leave_part(struct gen *g, enum ir_verdict_code code, struct ir_chain *chain)
+{
+	struct gen_fn *f = g->f;
+	struct ir_verdict v = {.code = code, .chain = chain};
+	size_t i = 0;
+
+	if (!f->is_part)
+		return false;
+	while (i < f->n_exits && (f->exits[i].code != code || f->exits[i].chain != chain))
+		i++;
+	if (i == f->n_exits)
+		ARENA_PUSH(g->arena, f->exits, f->n_exits, v);
+	LLVMBuildRet(g->b, gen_i32(g, (uint32_t)i + 1));
+	return true;
+}
+
 static struct plan_chain *running(struct gen *g)
 {
 	return &g->p->plan->chains[g->p->chain];
@@ -55,6 +72,8 @@ void gen_accept(struct gen *g)
 	uint32_t n = pc->last_base - pc->first_base + 1;
 	uint32_t *numbers = arena_alloc(g->arena, n * sizeof(*numbers));
 
+	if (leave_part(g, IR_ACCEPT, NULL))
+		return;
 	if (n == 1) {
 		gen_goto(g, g->p->bases[pc->first_base + 1]);
 		return;
@@ -67,7 +86,8 @@ void gen_accept(struct gen *g)
 
 void gen_drop(struct gen *g)
 {
-	gen_goto(g, g->p->drop);
+	if (!leave_part(g, IR_DROP, NULL))
+		gen_goto(g, g->p->drop);
 }
 
 static LLVMBasicBlockRef return_target(struct gen *g, uint32_t id)
@@ -90,6 +110,8 @@ void gen_return(struct gen *g)
 	const struct plan_chain *pc = running(g);
 	LLVMBasicBlockRef *targets = arena_alloc(g->arena, pc->n_returns * sizeof(*targets));
 
+	if (leave_part(g, IR_RETURN, NULL))
+		return;
 	for (uint32_t i = 0; i < pc->n_returns; i++)
 		targets[i] = return_target(g, pc->returns[i]);
 	if (pc->n_returns == 1)
@@ -123,6 +145,9 @@ void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump)
 	const struct plan_chain *pc = running(g), *callee = &g->p->plan->chains[to];
 	LLVMValueRef id;
 
+	/* Rules of parts do not jump. */
+	if (leave_part(g, IR_GOTO, (struct ir_chain *)c))
+		return;
 	if (callee->n_returns > 1) {
 		if (is_jump)
 			id = gen_i32(g, jump_return_id(g));
@@ -137,21 +162,40 @@ void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump)
 
 /* ---- chains ---- */
 
+/* Rule @r of the running chain. */
+void gen_numbered_rule(struct gen *g, uint32_t r, LLVMMetadataRef scope, LLVMBasicBlockRef next)
+{
+	const struct ir_chain *c = g->p->plan->chains[g->p->chain].chain;
+
+	g->p->rule = r;
+	g->at.rule = c->rules[r].index;
+	g->at.handle = c->rules[r].handle;
+	gen_debug_at(g, scope, c->rules[r].index);
+	gen_place(g, g->p->chain, r);
+	gen_rule(g, &c->rules[r], next);
+}
+
 static void gen_chain(struct gen *g, uint32_t index)
 {
 	struct gen_chain *gc = &g->p->chains[index];
-	const struct ir_chain *c = g->p->plan->chains[index].chain;
+	const struct plan_chain *pc = &g->p->plan->chains[index];
+	const struct ir_chain *c = pc->chain;
+	uint32_t part = 0;
 
 	g->p->chain = index;
 	g->at = (struct diag_place){.family = c->family, .table = c->table, .chain = c->name};
-	for (uint32_t r = 0; r < c->n_rules; r++) {
-		g->p->rule = r;
-		g->at.rule = c->rules[r].index;
-		g->at.handle = c->rules[r].handle;
+	for (uint32_t r = 0; r < c->n_rules;) {
 		gen_at(g, gc->rules[r]);
-		gen_debug_at(g, gc->scope, c->rules[r].index);
-		gen_place(g, index, r);
-		gen_rule(g, &c->rules[r], gc->rules[r + 1]);
+		if (part < pc->n_parts && pc->parts[part].first == r) {
+			const struct plan_part *pp = &pc->parts[part++];
+
+			gen_debug_at(g, gc->scope, c->rules[r].index);
+			gen_part(g, pp, gc->rules[r + pp->n]);
+			r += pp->n;
+		} else {
+			gen_numbered_rule(g, r, gc->scope, gc->rules[r + 1]);
+			r++;
+		}
 	}
 	g->p->rule = c->n_rules;
 	gen_at(g, gc->rules[c->n_rules]);
@@ -168,13 +212,18 @@ static void make_blocks(struct gen *g)
 	for (uint32_t i = 0; i <= p->prog->n_bases; i++)
 		p->bases[i] = gen_block(g, i < p->prog->n_bases ? "base" : "accept");
 	for (uint32_t i = 1; i < p->plan->n_chains; i++) {
-		const struct ir_chain *c = p->plan->chains[i].chain;
+		const struct plan_chain *pc = &p->plan->chains[i];
+		const struct ir_chain *c = pc->chain;
 		struct gen_chain *gc = &p->chains[i];
 
-		gc->scope = gen_debug_chain(g, p->subprogram, c);
+		gc->scope = gen_debug_chain(g, g->f->subprogram, c);
 		gc->rules = arena_alloc(g->arena, (c->n_rules + 1) * sizeof(*gc->rules));
-		for (uint32_t r = 0; r <= c->n_rules; r++)
+		for (uint32_t r = 0, part = 0; r <= c->n_rules; r++) {
 			gc->rules[r] = gen_block(g, "rule");
+			/* Inside a part blocks are made when it is. */
+			if (part < pc->n_parts && pc->parts[part].first == r)
+				r += pc->parts[part++].n - 1;
+		}
 	}
 	p->drop = gen_block(g, "drop");
 }
@@ -187,7 +236,7 @@ static void gen_bases(struct gen *g)
 		uint32_t to = p->plan->index[p->prog->bases[i]->id];
 
 		gen_at(g, p->bases[i]);
-		gen_debug_at(g, p->subprogram, 0);
+		gen_debug_at(g, g->f->subprogram, 0);
 		p->chain = PLAN_ROOT;
 		p->rule = i;
 		if (p->prog->n_bases > 1)
@@ -196,7 +245,7 @@ static void gen_bases(struct gen *g)
 		gen_goto(g, p->chains[to].rules[0]);
 	}
 	gen_at(g, p->bases[p->prog->n_bases]);
-	gen_debug_at(g, p->subprogram, 0);
+	gen_debug_at(g, g->f->subprogram, 0);
 	LLVMBuildRet(g->b, gen_i32(g, 1));
 	gen_at(g, p->drop);
 	LLVMBuildRet(g->b, gen_i32(g, 0));
@@ -218,25 +267,21 @@ static bool sel_needs_transport(struct gen *g, const struct ir_sel *sel)
 	return fn && gen_reaches_transport(g, fn);
 }
 
-struct needs {
-	bool transport, counters;
-};
-
-static void state_needs(struct gen *g, const struct ir_effect_op *op, struct needs *n)
+static void state_needs(struct gen *g, const struct ir_effect_op *op, struct gen_prog *n)
 {
 	LLVMValueRef fn;
 
-	n->counters |= op->per_cpu;
+	n->counts |= op->per_cpu;
 	fn = op->helper ? gen_function(g, arena_printf(g->arena, "nb_%s", op->helper)) : NULL;
-	n->transport |= fn && gen_reaches_transport(g, fn);
+	n->needs_transport |= fn && gen_reaches_transport(g, fn);
 }
 
-static void step_needs(struct gen *g, const struct ir_step *st, struct needs *n)
+static void step_needs(struct gen *g, const struct ir_step *st, struct gen_prog *n)
 {
-	if (st->sel && !n->transport)
-		n->transport = sel_needs_transport(g, st->sel);
-	for (uint32_t i = 0; i < st->n_args && !n->transport; i++)
-		n->transport = sel_needs_transport(g, st->args[i]);
+	if (st->sel && !n->needs_transport)
+		n->needs_transport = sel_needs_transport(g, st->sel);
+	for (uint32_t i = 0; i < st->n_args && !n->needs_transport; i++)
+		n->needs_transport = sel_needs_transport(g, st->args[i]);
 	if (st->effect)
 		state_needs(g, st->effect, n);
 	if (st->set && st->set->n_elems && st->set->n_states) {
@@ -245,47 +290,56 @@ static void step_needs(struct gen *g, const struct ir_step *st, struct needs *n)
 	}
 }
 
-static struct needs find_needs(struct gen *g)
+static void find_needs(struct gen *g)
 {
 	const struct plan *plan = g->p->plan;
-	struct needs n = {0};
 
 	for (uint32_t i = 1; i < plan->n_chains; i++) {
 		const struct ir_chain *c = plan->chains[i].chain;
 
+		g->p->has_parts |= plan->chains[i].n_parts > 0;
 		for (uint32_t r = 0; r < c->n_rules; r++) {
 			for (uint32_t s = 0; s < c->rules[r].n_steps; s++)
-				step_needs(g, &c->rules[r].steps[s], &n);
+				step_needs(g, &c->rules[r].steps[s], g->p);
 		}
 	}
-	return n;
 }
 
 /* ---- the function ---- */
+
+static void add_attribute(struct gen *g, LLVMValueRef fn, const char *name)
+{
+	unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+
+	LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex,
+				LLVMCreateEnumAttribute(g->ctx, kind, 0));
+}
+
+/* Without nounwind LLVM makes an .eh_frame, which libbpf complains of. */
+void gen_function_attributes(struct gen *g, LLVMValueRef fn, bool no_inline)
+{
+	add_attribute(g, fn, "nounwind");
+	if (no_inline)
+		add_attribute(g, fn, "noinline");
+}
 
 static void make_function(struct gen *g)
 {
 	struct gen_prog *p = g->p;
 	LLVMTypeRef type = LLVMFunctionType(g->i32, &g->ptr, 1, 0);
 
-	p->fn = LLVMAddFunction(g->mod, p->prog->name, type);
-	LLVMSetSection(p->fn, arena_printf(g->arena, "netfilter/%s", p->prog->name));
-	/* Else LLVM makes an .eh_frame, which libbpf complains of. */
-	LLVMAddAttributeAtIndex(p->fn, LLVMAttributeFunctionIndex,
-				LLVMCreateEnumAttribute(g->ctx, LLVMGetEnumAttributeKindForName("nounwind", 8), 0));
-	p->subprogram = gen_debug_prog(g, p->fn, p->prog->name);
-	p->entry = gen_block(g, "entry");
-	gen_at(g, p->entry);
-	gen_debug_at(g, p->subprogram, 0);
+	g->f->fn = LLVMAddFunction(g->mod, p->prog->name, type);
+	LLVMSetSection(g->f->fn, arena_printf(g->arena, "netfilter/%s", p->prog->name));
+	gen_function_attributes(g, g->f->fn, false);
+	g->f->subprogram = gen_debug_prog(g, g->f->fn, p->prog->name);
+	g->f->entry = gen_block(g, "entry");
+	gen_at(g, g->f->entry);
+	gen_debug_at(g, g->f->subprogram, 0);
 }
 
-/* Its address leaves LLVM's sight, so that loads and stores stay what they are. */
-static void make_frame(struct gen *g)
+static void lay_out_frame(struct gen *g)
 {
 	struct gen_prog *p = g->p;
-	LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(g->ctx), &g->ptr, 1, 0);
-	LLVMValueRef seen = LLVMGetInlineAsm(type, "", 0, "r", 1, 1, 0,
-					     LLVMInlineAsmDialectATT, 0);
 	uint32_t at = FRAME_FIXED;
 
 	p->returns_at = at;
@@ -294,56 +348,73 @@ static void make_frame(struct gen *g)
 		p->base_at = at + 4;
 		at += 8;
 	}
+	if (p->has_parts) {
+		p->cpu_at = at + 4;
+		at += 8;
+	}
 	plan_place(g->arena, g->ir, p->plan, at + STACK_SPARE < STACK ? STACK - STACK_SPARE - at : 0);
-	at = gen_slots_init(g, at);
-	p->frame = gen_alloca(g, LLVMArrayType(g->i8, at), "frame");
-	LLVMBuildCall2(g->b, type, seen, &p->frame, 1, "");
+	p->frame_size = gen_slots_init(g, at);
+	if (p->has_parts)
+		p->di_frame = gen_debug_frame(
+			g, arena_printf(g->arena, "%s_frame", p->prog->name), p->frame_size);
 }
 
-static void make_packet(struct gen *g)
+/* Its address leaves LLVM's sight, so that loads and stores stay what they are. */
+static void make_frame(struct gen *g)
 {
-	struct gen_prog *p = g->p;
+	LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(g->ctx), &g->ptr, 1, 0);
+	LLVMValueRef seen = LLVMGetInlineAsm(type, "", 0, "r", 1, 1, 0,
+					     LLVMInlineAsmDialectATT, 0);
+
+	lay_out_frame(g);
+	g->f->frame = gen_alloca(g, LLVMArrayType(g->i8, g->p->frame_size), "frame");
+	LLVMBuildCall2(g->b, type, seen, &g->f->frame, 1, "");
+}
+
+void gen_packet(struct gen *g, bool is_new)
+{
 	LLVMTypeRef type = LLVMGetTypeByName2(g->ctx, "struct.nb_pkt");
-	LLVMValueRef init = gen_function(g, "nb_pkt_init");
+	LLVMValueRef init = gen_function(g, is_new ? "nb_pkt_init" : "nb_pkt_again");
 	LLVMValueRef transport = gen_function(g, "nb_transport_init");
-	struct needs needs = find_needs(g);
 	LLVMValueRef args[4];
 
 	if (!type || !init || !transport) {
 		gen_error(g, -EINVAL, "bitcode", "the embedded BPF helpers lack nb_pkt_init");
 		return;
 	}
-	p->pkt = gen_alloca(g, type, "pkt");
-	args[0] = p->pkt;
-	args[1] = p->frame;
-	args[2] = LLVMGetParam(p->fn, 0);
-	args[3] = LLVMConstInt(g->i8, p->prog->pf, 0);
+	g->f->pkt = gen_alloca(g, type, "pkt");
+	args[0] = g->f->pkt;
+	args[1] = g->f->frame;
+	args[2] = LLVMGetParam(g->f->fn, 0);
+	args[3] = LLVMConstInt(g->i8, g->p->prog->pf, 0);
 	LLVMBuildCall2(g->b, LLVMGlobalGetValueType(init), init, args, 4, "");
-	if (needs.transport)
-		LLVMBuildCall2(g->b, LLVMGlobalGetValueType(transport), transport, &p->pkt, 1, "");
-	if (needs.counters)
-		gen_counters_init(g);
+	if (is_new && g->p->needs_transport)
+		LLVMBuildCall2(g->b, LLVMGlobalGetValueType(transport), transport, &g->f->pkt, 1,
+			       "");
+	if (g->p->counts)
+		gen_counters_init(g, is_new);
 }
 
 void gen_prog(struct gen *g, const struct ir_prog *prog)
 {
 	struct gen_prog p = {.prog = prog};
+	struct gen_fn f = {0};
 
 	g->p = &p;
+	g->f = &f;
 	g->at = (struct diag_place){0};
 	p.plan = plan_new(g->arena, g->ir, prog);
 	if (!p.plan) {
 		gen_error(g, -ELOOP, "cycle", "program %s: its chains form a cycle", prog->name);
-		g->p = NULL;
 		return;
 	}
+	find_needs(g);
 	make_function(g);
 	make_frame(g);
-	make_packet(g);
+	gen_packet(g, true);
 	make_blocks(g);
 	gen_goto(g, p.bases[0]);
 	for (uint32_t i = 1; i < p.plan->n_chains && !g->error; i++)
 		gen_chain(g, i);
 	gen_bases(g);
-	g->p = NULL;
 }

@@ -144,7 +144,7 @@ static struct val compute_leaf(struct gen *g, const struct ir_sel *sel, LLVMBasi
 		return undefined(g, sel->width);
 	}
 	array = gen_chunk_array(g, NULL, 0);
-	args[0] = g->p->pkt;
+	args[0] = g->f->pkt;
 	args[1] = gen_i64(g, sel->width);
 	for (uint32_t i = 0; i < IR_LEAF_PARAMS; i++)
 		args[2 + i] = gen_i64(g, sel->param[i]);

@@ -18,7 +18,7 @@ LLVMValueRef gen_i64(struct gen *g, uint64_t v)
 
 LLVMBasicBlockRef gen_block(struct gen *g, const char *name)
 {
-	return LLVMAppendBasicBlockInContext(g->ctx, g->p->fn, name);
+	return LLVMAppendBasicBlockInContext(g->ctx, g->f->fn, name);
 }
 
 LLVMBasicBlockRef gen_here(struct gen *g)
@@ -64,12 +64,12 @@ void gen_require(struct gen *g, LLVMValueRef cond, LLVMBasicBlockRef fail, bool 
 LLVMValueRef gen_alloca(struct gen *g, LLVMTypeRef type, const char *name)
 {
 	LLVMBasicBlockRef here = gen_here(g);
-	LLVMValueRef first = LLVMGetFirstInstruction(g->p->entry), slot;
+	LLVMValueRef first = LLVMGetFirstInstruction(g->f->entry), slot;
 
 	if (first)
 		LLVMPositionBuilderBefore(g->b, first);
 	else
-		gen_at(g, g->p->entry);
+		gen_at(g, g->f->entry);
 	slot = LLVMBuildAlloca(g->b, type, name);
 	LLVMSetAlignment(slot, 8);
 	gen_at(g, here);
@@ -82,7 +82,7 @@ LLVMValueRef gen_frame_at(struct gen *g, uint32_t offset)
 {
 	LLVMValueRef i = gen_i32(g, offset);
 
-	return LLVMBuildInBoundsGEP2(g->b, g->i8, g->p->frame, &i, 1, "");
+	return LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->frame, &i, 1, "");
 }
 
 LLVMValueRef gen_frame_load(struct gen *g, LLVMTypeRef type, uint32_t offset)
