@@ -55,22 +55,27 @@ static void put_vnet(struct frame *f, const struct packet *p)
 	f->vnet.csum_offset = l4.proto == IPPROTO_TCP ? 16 : 6;
 }
 
-static int inject_wire(struct lab *lab, struct lab_side *s, const struct packet *p)
+static int inject_wire(struct lab *lab, enum lab_side_id side, const struct packet *p)
 {
 	const struct lab_dev *d = lab_dev_by_index(lab, p->iif);
 	struct frame f = {0};
 	struct iovec iov[3];
+	unsigned int n;
+	int err;
 
 	if (!d || d->is_lo)
 		return -ENODEV;
+	n = (unsigned int)(d - lab->devs);
+	err = probes_set_ingress(lab, side, n, p->mark, p->priority);
+	if (err)
+		return err;
 	if (!d->is_tun)
 		put_eth(&f, p, d);
 	put_vnet(&f, p);
 	iov[0] = (struct iovec){&f.vnet, sizeof(f.vnet)};
 	iov[1] = (struct iovec){f.eth, f.eth_len};
 	iov[2] = (struct iovec){(void *)p->data, p->len};
-	probes_set_ingress(s->probes, p->mark, p->priority);
-	return writev(s->fd[d - lab->devs], iov, 3) < 0 ? -errno : 0;
+	return writev(lab->side[side].fd[n], iov, 3) < 0 ? -errno : 0;
 }
 
 /* A socket belongs to whom its file was opened as: nft's skuid is the file's fsuid. */
@@ -143,5 +148,5 @@ static int inject_local(struct lab *lab, enum lab_side_id id, const struct packe
 
 int lab_inject(struct lab *lab, enum lab_side_id side, const struct packet *p)
 {
-	return p->is_local ? inject_local(lab, side, p) : inject_wire(lab, &lab->side[side], p);
+	return p->is_local ? inject_local(lab, side, p) : inject_wire(lab, side, p);
 }

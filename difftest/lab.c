@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ct.h"
 #include "probe_user.h"
 
 static int fail(struct diags *ds, int err, const char *what)
@@ -93,6 +94,7 @@ void lab_free(struct lab *lab)
 
 		probes_free(s->probes);
 		route_close(s);
+		ct_close(s);
 		for (unsigned int d = 0; d < lab->n_devs; d++)
 			if (s->fd[d] >= 0)
 				close(s->fd[d]);
@@ -147,7 +149,10 @@ static int tap_open(const struct lab_dev *d)
 		return -errno;
 	ifr.ifr_flags |= d->is_tun ? IFF_TUN : IFF_TAP;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", d->name);
-	if (ioctl(fd, TUNSETIFINDEX, &index) == 0 && ioctl(fd, TUNSETIFF, &ifr) == 0)
+	/* Persistent: closing one waits for RCU, while a namespace's end takes all of them along,
+	 * behind our back. What leaves by a device stays in its queue until that is full. */
+	if (ioctl(fd, TUNSETIFINDEX, &index) == 0 && ioctl(fd, TUNSETIFF, &ifr) == 0 &&
+	    ioctl(fd, TUNSETPERSIST, 1) == 0)
 		return fd;
 	err = -errno;
 	close(fd);
@@ -264,7 +269,7 @@ static int dev_up(int s, const struct lab_dev *d)
 		if (err)
 			return err;
 	}
-	ifr.ifr_mtu = d->is_lo ? 65536 : 9000;
+	ifr.ifr_mtu = d->is_lo ? 65536 : 60000;
 	err = dev_ioctl(s, d, SIOCSIFMTU, &ifr);
 	if (err)
 		return err;
@@ -278,6 +283,8 @@ static int side_start(struct lab *lab, struct lab_side *side)
 
 	set_sysctls();
 	err = route_open(side);
+	if (!err)
+		err = ct_open(side);
 	if (err)
 		return err;
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -310,7 +317,7 @@ int lab_start(struct lab *lab, struct diags *ds)
 			return fail(ds, err, "cannot be entered");
 		err = side_start(lab, &lab->side[i]);
 		if (!err)
-			err = probes_new(lab, i, ds, &lab->side[i].probes);
+			err = probes_new(ds, &lab->side[i].probes);
 		lab_leave(lab);
 		if (err)
 			return fail(ds, err, "cannot be set up");

@@ -30,6 +30,7 @@ struct lab_dev {
 	bool is_lo;
 	bool is_tun; /* no link layer header */
 	uint8_t mac[6];
+	uint32_t group;
 	uint8_t v4[4], v6[16]; /* its address */
 };
 
@@ -39,7 +40,7 @@ struct placements;
 struct lab_side {
 	int netns;
 	int fd[LAB_MAX_DEVS]; /* our end of devs[i]; -1 for lo */
-	struct mnl_socket *rt;
+	struct mnl_socket *rt, *ct; /* NETLINK_ROUTE, NETLINK_NETFILTER */
 	struct probes *probes;
 };
 

@@ -24,7 +24,16 @@ struct packet {
 	/* A GSO packet, or one whose bytes from hdr_len on are outside the linear part. */
 	uint8_t gso_type;  /* VIRTIO_NET_HDR_GSO_* */
 	uint16_t gso_size, hdr_len;
-	uint32_t conversation; /* packets of one conversation go in order; 0: none */
+	/* What conntrack is made to know before it comes; ct.c. */
+	enum packet_ct {
+		CT_AS_IT_IS,
+		CT_NEW,
+		CT_ESTABLISHED,
+		CT_RELATED,
+		CT_INVALID, /* by its own bytes */
+	} ct;
+	bool ct_reply;	   /* it goes in the connection's reply direction */
+	uint32_t ct_mark, ct_status;
 	char *origin;	   /* why it was made; malloc'ed */
 	uint32_t len;
 	uint8_t data[];	   /* from the network header */

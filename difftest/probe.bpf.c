@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The programs of a difftest namespace: probes at the hooks, one that gives injected packets their
- * mark and priority, and one that swallows what leaves.
+ * The programs of a difftest namespace: probes at the hooks, and one that gives injected packets
+ * their mark and priority.
  *
  * The few kernel types that are read are declared here with the members that are read; CO-RE finds
  * their places.
@@ -211,7 +211,6 @@ static __always_inline int probe(struct bpf_nf_ctx *ctx, int pos)
 	}
 	__builtin_memset(ev, 0, offsetof(struct probe_event, data));
 	ev->now_ns = bpf_ktime_get_ns();
-	ev->real_ns = bpf_ktime_get_tai_ns();
 	ev->len = BPF_CORE_READ(skb, len);
 	ev->linear = ev->len - BPF_CORE_READ(skb, data_len);
 	ev->mark = BPF_CORE_READ(skb, mark);
@@ -266,12 +265,6 @@ SEC("tc") int set_ingress(struct __sk_buff *skb)
 		skb->priority = in->priority;
 	}
 	return -1; /* TCX_NEXT */
-}
-
-SEC("tc") int swallow(struct __sk_buff *skb)
-{
-	(void)skb;
-	return 2; /* TCX_DROP */
 }
 
 char _license[] SEC("license") = "GPL";

@@ -15,7 +15,6 @@
 
 struct probe_event {
 	unsigned long long now_ns; /* CLOCK_MONOTONIC */
-	unsigned long long real_ns;
 	unsigned int len;     /* skb->len */
 	unsigned int linear;  /* of it in the linear part */
 	unsigned int data_len; /* bytes in data[] */

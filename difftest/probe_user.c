@@ -17,7 +17,6 @@
 #define PROG_TYPE_NETFILTER 32
 #define ATTACH_NETFILTER    45
 #define ATTACH_TCX_INGRESS  46
-#define ATTACH_TCX_EGRESS   47
 #define MAX_LINKS	    512
 
 struct probes {
@@ -29,7 +28,8 @@ struct probes {
 	int lost_fd;
 	int prog[PROBE_POSITIONS];
 	int links[MAX_LINKS];
-	unsigned int n_links, n_fixed; /* the first n_fixed are of devices */
+	unsigned int n_links;
+	int dev_link[LAB_MAX_DEVS]; /* of set_ingress; -1: not attached */
 };
 
 /* probe_object.S */
@@ -91,7 +91,6 @@ int probes_drain(struct probes *ps, struct trail *t)
 	uint32_t zero = 0;
 	uint64_t lost = 0;
 
-	t->n = 0;
 	ps->into = t;
 	ps->drain_err = 0;
 	ring_buffer__consume(ps->ring);
@@ -101,12 +100,6 @@ int probes_drain(struct probes *ps, struct trail *t)
 		return -ENOSPC;
 	}
 	return ps->drain_err;
-}
-
-void probes_set_ingress(struct probes *ps, uint32_t mark, uint32_t priority)
-{
-	ps->ingress->mark = mark;
-	ps->ingress->priority = priority;
 }
 
 static int keep_link(struct probes *ps, int fd)
@@ -121,13 +114,36 @@ static int keep_link(struct probes *ps, int fd)
 	return 0;
 }
 
-static int attach_tcx(struct probes *ps, const char *prog, uint32_t ifindex, uint32_t type)
+/* Attaching waits for RCU, so only devices whose packets need it get the program. */
+static int attach_ingress(struct lab *lab, enum lab_side_id side, unsigned int dev)
 {
-	struct bpf_program *p = bpf_object__find_program_by_name(ps->obj, prog);
-	struct link_create attr = {.target = ifindex, .attach_type = type};
+	struct probes *ps = lab->side[side].probes;
+	struct bpf_program *p = bpf_object__find_program_by_name(ps->obj, "set_ingress");
+	struct link_create attr = {.prog_fd = (uint32_t)bpf_program__fd(p),
+				   .target = lab->devs[dev].ifindex,
+				   .attach_type = ATTACH_TCX_INGRESS};
+	int fd, err = lab_enter(lab, side);
 
-	attr.prog_fd = (uint32_t)bpf_program__fd(p);
-	return keep_link(ps, link_create(&attr));
+	if (err)
+		return err;
+	fd = link_create(&attr);
+	lab_leave(lab);
+	if (fd < 0)
+		return fd;
+	ps->dev_link[dev] = fd;
+	return 0;
+}
+
+int probes_set_ingress(struct lab *lab, enum lab_side_id side, unsigned int dev, uint32_t mark,
+		       uint32_t priority)
+{
+	struct probes *ps = lab->side[side].probes;
+
+	ps->ingress->mark = mark;
+	ps->ingress->priority = priority;
+	if ((!mark && !priority) || ps->dev_link[dev] >= 0)
+		return 0;
+	return attach_ingress(lab, side, dev);
 }
 
 static int load(struct probes *ps)
@@ -177,7 +193,7 @@ static int keep_silent(enum libbpf_print_level level UNUSED, const char *fmt UNU
 	return 0;
 }
 
-int probes_new(struct lab *lab, enum lab_side_id side UNUSED, struct diags *ds, struct probes **ret)
+int probes_new(struct diags *ds, struct probes **ret)
 {
 	libbpf_print_fn_t old = libbpf_set_print(keep_silent);
 	struct probes *ps = calloc(1, sizeof(*ps));
@@ -185,23 +201,16 @@ int probes_new(struct lab *lab, enum lab_side_id side UNUSED, struct diags *ds, 
 
 	if (!ps)
 		return -ENOMEM;
+	memset(ps->dev_link, 0xff, sizeof(ps->dev_link));
 	err = load(ps);
 	if (!err)
 		err = open_maps(ps);
-	for (unsigned int i = 0; i < lab->n_devs && !err; i++) {
-		if (lab->devs[i].is_lo)
-			continue;
-		err = attach_tcx(ps, "set_ingress", lab->devs[i].ifindex, ATTACH_TCX_INGRESS);
-		if (!err)
-			err = attach_tcx(ps, "swallow", lab->devs[i].ifindex, ATTACH_TCX_EGRESS);
-	}
 	libbpf_set_print(old);
 	if (err) {
 		diag_add(ds, DIAG_ERROR, "difftest-lab", NULL, "probe programs: %s", strerror(-err));
 		probes_free(ps);
 		return err;
 	}
-	ps->n_fixed = ps->n_links;
 	*ret = ps;
 	return 0;
 }
@@ -217,6 +226,9 @@ void probes_free(struct probes *ps)
 	if (!ps)
 		return;
 	close_links(ps, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(ps->dev_link); i++)
+		if (ps->dev_link[i] >= 0)
+			close(ps->dev_link[i]);
 	if (ps->ring)
 		ring_buffer__free(ps->ring);
 	if (ps->ingress)
@@ -263,5 +275,5 @@ int probes_attach(struct lab *lab, const struct probe_gap *gap)
 void probes_detach(struct lab *lab)
 {
 	for (unsigned int i = 0; i < N_SIDES; i++)
-		close_links(lab->side[i].probes, lab->side[i].probes->n_fixed);
+		close_links(lab->side[i].probes, 0);
 }

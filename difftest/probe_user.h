@@ -21,8 +21,7 @@ struct probe_gap {
 	int32_t after, before; /* exclusive */
 };
 
-/* In the namespace the thread is in: loads, and sets up every device but lo. */
-int probes_new(struct lab *lab, enum lab_side_id side, struct diags *ds, struct probes **ret);
+int probes_new(struct diags *ds, struct probes **ret);
 void probes_free(struct probes *ps);
 
 /*
@@ -32,10 +31,11 @@ void probes_free(struct probes *ps);
 int probes_attach(struct lab *lab, const struct probe_gap *gap);
 void probes_detach(struct lab *lab);
 
-/* The next packets from devices of this side get these. */
-void probes_set_ingress(struct probes *ps, uint32_t mark, uint32_t priority);
+/* The next packets from this device (its place in lab->devs) get these. */
+int probes_set_ingress(struct lab *lab, enum lab_side_id side, unsigned int dev, uint32_t mark,
+		       uint32_t priority);
 
-/* Moves what was told since the last call to @t, which is emptied first. -ENOSPC: some were lost. */
+/* Appends what was told since the last call to @t. -ENOSPC: some was lost. */
 int probes_drain(struct probes *ps, struct trail *t);
 
 #endif

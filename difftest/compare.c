@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Two trails of one packet: where they part, and what that means.
+ *
+ * Both namespaces show the packet at each gap between priorities. The verdict of what runs at a
+ * priority is whether the packet shows up behind it.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <linux/netfilter.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "difftest.h"
+
+#define KEEP_PER_CATEGORY 20
+
+const char *const dt_category_name[N_DT_CATEGORIES] = {
+	[DT_BUG] = "different",
+	[DT_EVAL] = "evaluator-differs",
+	[DT_FRAGMENT] = "later-fragment",
+	[DT_TIMED] = "time-or-chance",
+	[DT_ENV] = "packets-differ",
+};
+
+static struct dt_mismatch *add_mismatch(struct difftest *dt, enum dt_category category,
+					const struct packet *p, size_t number,
+					const struct probe_event *at)
+{
+	struct dt_result *r = &dt->result;
+	struct dt_mismatch *m;
+
+	if (r->count[category]++ >= KEEP_PER_CATEGORY)
+		return NULL;
+	m = reallocarray(r->mismatches, r->n_mismatches + 1, sizeof(*m));
+	if (!m)
+		return NULL;
+	r->mismatches = m;
+	m += r->n_mismatches++;
+	*m = (struct dt_mismatch){.category = category, .packet = packet_dup(p), .number = number,
+				  .nft = -1, .bpf = -1, .eval = -1};
+	if (at) {
+		m->pf = at->pf;
+		m->hook = at->hook;
+	}
+	return m;
+}
+
+void dt_result_fini(struct dt_result *r)
+{
+	for (size_t i = 0; i < r->n_mismatches; i++) {
+		packet_free(r->mismatches[i].packet);
+		free(r->mismatches[i].text);
+	}
+	for (size_t i = 0; i < r->n_counters; i++)
+		free(r->counters[i].where);
+	for (size_t i = 0; i < r->n_missed; i++)
+		free(r->missed[i]);
+	free(r->mismatches);
+	free(r->counters);
+	free(r->missed);
+}
+
+/* ---- one event against another ---- */
+
+/* Bytes that differ without a rule having a hand in it: IPv4 ids are drawn, checksums follow. */
+static bool same_bytes(const struct probe_event *a, const struct probe_event *b)
+{
+	if (a->data_len != b->data_len)
+		return false;
+	if (a->pf != NFPROTO_IPV4 || a->data_len < 20)
+		return memcmp(a->data, b->data, a->data_len) == 0;
+	return memcmp(a->data, b->data, 4) == 0 && memcmp(a->data + 6, b->data + 6, 4) == 0 &&
+	       memcmp(a->data + 12, b->data + 12, a->data_len - 12) == 0;
+}
+
+static bool same_place(const struct probe_event *a, const struct probe_event *b)
+{
+	return a->pf == b->pf && a->hook == b->hook && a->pos == b->pos;
+}
+
+static bool same_packet(const struct probe_event *a, const struct probe_event *b)
+{
+	return a->len == b->len && a->mark == b->mark && a->priority == b->priority &&
+	       a->iif == b->iif && a->oif == b->oif && a->pkttype == b->pkttype &&
+	       a->has_ct == b->has_ct && a->ctinfo == b->ctinfo && a->ct_mark == b->ct_mark &&
+	       a->ct_status == b->ct_status && same_bytes(a, b);
+}
+
+static bool is_later_fragment(const struct probe_event *ev)
+{
+	return packet_find_l4(ev->pf, ev->data, ev->data_len).later_fragment;
+}
+
+/* ---- verdicts ---- */
+
+/* The next position of this hook that has a probe; -1: this is the last. */
+static int next_pos(const struct difftest *dt, const struct probe_event *ev)
+{
+	const struct dt_hook *h = &dt->hooks[dt_pf_index(ev->pf)][ev->hook];
+
+	for (unsigned int i = ev->pos + 1u; i <= h->n; i++)
+		if (h->has & 1u << i)
+			return (int)i;
+	return -1;
+}
+
+/* Does the packet of event @i show up at @pos of its hook? What it causes meanwhile is passed. */
+static bool goes_on(const struct trail *t, size_t i, int pos)
+{
+	const struct probe_event *ev = &t->events[i];
+
+	for (size_t k = i + 1; k < t->n; k++) {
+		const struct probe_event *e = &t->events[k];
+
+		if (e->pf == ev->pf && e->hook == ev->hook && e->pos == pos && e->len == ev->len &&
+		    e->iif == ev->iif && e->oif == ev->oif)
+			return true;
+		if (e->pf == ev->pf && e->hook == ev->hook && e->pos == ev->pos &&
+		    e->len == ev->len && e->iif == ev->iif && e->oif == ev->oif)
+			return false; /* it comes round again */
+	}
+	return false;
+}
+
+/* The one priority between this event and the next probe; false: several, or none. */
+static bool prio_behind(const struct difftest *dt, const struct probe_event *ev, int next,
+			int32_t *ret)
+{
+	const struct dt_hook *h = &dt->hooks[dt_pf_index(ev->pf)][ev->hook];
+
+	if (next != ev->pos + 1)
+		return false;
+	*ret = h->prio[ev->pos];
+	return true;
+}
+
+static void judge(struct difftest *dt, const struct packet *p, size_t number, size_t i)
+{
+	const struct probe_event *ev = &dt->trail[SIDE_NFT].events[i];
+	int next = next_pos(dt, ev), eval = -1;
+	const struct ir_rule *by = NULL;
+	bool nft, bpf, has_prio, timed;
+	enum dt_category category;
+	struct dt_mismatch *m;
+	int32_t prio = 0;
+
+	if (next < 0)
+		return;
+	nft = goes_on(&dt->trail[SIDE_NFT], i, next);
+	bpf = goes_on(&dt->trail[SIDE_BPF], i, next);
+	has_prio = prio_behind(dt, ev, next, &prio);
+	if (has_prio && dt->eval)
+		eval = eval_check_verdict(dt->eval, ev, prio, p, &by);
+	dt->result.n_observed++;
+	dt->result.n_eval += eval >= 0;
+	if (nft == bpf && (eval < 0 || eval == nft))
+		return;
+	timed = dt->eval && has_prio && eval_check_is_timed(dt->eval, ev->pf, ev->hook, prio);
+	category = is_later_fragment(ev) ? DT_FRAGMENT : timed ? DT_TIMED :
+		   nft == bpf		 ? DT_EVAL : DT_BUG;
+	m = add_mismatch(dt, category, p, number, ev);
+	if (!m)
+		return;
+	m->has_chain = has_prio;
+	m->prio = prio;
+	m->nft = nft;
+	m->bpf = bpf;
+	m->eval = (int8_t)eval;
+	m->decided_by = by;
+}
+
+static void strayed(struct difftest *dt, const struct packet *p, size_t number, size_t i)
+{
+	const struct probe_event *a = &dt->trail[SIDE_NFT].events[i];
+	const struct probe_event *b = &dt->trail[SIDE_BPF].events[i];
+	struct dt_mismatch *m = add_mismatch(dt, DT_ENV, p, number, a);
+
+	if (m && asprintf(&m->text,
+			  "position %u: len %u/%u mark 0x%x/0x%x in %u/%u out %u/%u ct %u.%u/%u.%u "
+			  "status 0x%x/0x%x type %u/%u bytes %s",
+			  a->pos, a->len, b->len, a->mark, b->mark, a->iif, b->iif, a->oif, b->oif,
+			  a->has_ct, a->ctinfo, b->has_ct, b->ctinfo, a->ct_status, b->ct_status,
+			  a->pkttype, b->pkttype, same_bytes(a, b) ? "same" : "differ") < 0)
+		m->text = NULL;
+}
+
+bool dt_trails_agree(const struct difftest *dt)
+{
+	const struct trail *a = &dt->trail[SIDE_NFT], *b = &dt->trail[SIDE_BPF];
+
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!same_place(&a->events[i], &b->events[i]) ||
+		    !same_packet(&a->events[i], &b->events[i]))
+			return false;
+	return true;
+}
+
+void dt_compare(struct difftest *dt, const struct packet *p, size_t number)
+{
+	const struct trail *a = &dt->trail[SIDE_NFT], *b = &dt->trail[SIDE_BPF];
+	size_t i;
+
+	for (i = 0; i < a->n && i < b->n; i++) {
+		if (!same_place(&a->events[i], &b->events[i]))
+			return; /* the verdict before it was judged */
+		if (!same_packet(&a->events[i], &b->events[i])) {
+			strayed(dt, p, number, i);
+			return;
+		}
+		judge(dt, p, number, i);
+	}
+	if (i == 0 && a->n != b->n)
+		add_mismatch(dt, DT_ENV, p, number, NULL);
+}

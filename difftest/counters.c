@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * After the last packet: every counter and quota, and the keys of sets that rules fill, of one
+ * namespace against the other's. Rules are matched by place, because handles differ.
+ */
+#include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "../compiler/attr.h"
+#include "../netlink/nfnl.h"
+#include "../runtime/runtime.h"
+#include "difftest.h"
+
+struct counts {
+	uint64_t packets, bytes;
+};
+
+static bool read_counts(const char *name, struct blob attrs, struct counts *ret)
+{
+	*ret = (struct counts){0};
+	if (strcmp(name, "counter") == 0) {
+		ret->packets = attr_uint(attrs, NFTA_COUNTER_PACKETS, 0);
+		ret->bytes = attr_uint(attrs, NFTA_COUNTER_BYTES, 0);
+		return true;
+	}
+	if (strcmp(name, "quota") == 0) {
+		ret->bytes = attr_uint(attrs, NFTA_QUOTA_CONSUMED, 0);
+		return true;
+	}
+	return false;
+}
+
+static void differ(struct difftest *dt, const struct counts *a, const struct counts *b,
+		   const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+static void differ(struct difftest *dt, const struct counts *a, const struct counts *b,
+		   const char *fmt, ...)
+{
+	struct dt_result *r = &dt->result;
+	struct dt_counter_diff *d;
+	va_list ap;
+
+	d = reallocarray(r->counters, r->n_counters + 1, sizeof(*d));
+	if (!d)
+		return;
+	r->counters = d;
+	d += r->n_counters;
+	*d = (struct dt_counter_diff){.nft_packets = a->packets, .nft_bytes = a->bytes,
+				      .bpf_packets = b->packets, .bpf_bytes = b->bytes};
+	va_start(ap, fmt);
+	if (vasprintf(&d->where, fmt, ap) >= 0)
+		r->n_counters++;
+	va_end(ap);
+	/* Packets that were judged differently for a known reason count differently. */
+	d->excused = r->count[DT_FRAGMENT] || r->count[DT_TIMED] || r->count[DT_ENV];
+}
+
+/* Compares the @i-th expressions; false: nothing that counts. */
+static bool compare_expr(struct difftest *dt, const struct expr *a, const struct expr *b,
+			 const char *where)
+{
+	struct counts x, y;
+
+	if (strcmp(a->name, b->name) != 0 || !read_counts(a->name, a->attrs, &x))
+		return false;
+	read_counts(b->name, b->attrs, &y);
+	if (x.packets != y.packets || x.bytes != y.bytes)
+		differ(dt, &x, &y, "%s", where);
+	else
+		dt->result.n_counters_same++;
+	return true;
+}
+
+static void compare_exprs(struct difftest *dt, const struct exprs *a, const struct exprs *b,
+			  const char *where)
+{
+	for (uint32_t i = 0; i < a->n && i < b->n; i++)
+		compare_expr(dt, &a->array[i], &b->array[i], where);
+}
+
+static void compare_chain(struct difftest *dt, const struct chain *a, const struct chain *b)
+{
+	struct list *n = b->rules.next;
+	unsigned int index = 0;
+	const struct rule *r;
+
+	list_for_each(r, &a->rules, node) {
+		char where[1024];
+		const struct rule *s;
+
+		if (n == &b->rules)
+			return;
+		s = list_entry(n, const struct rule, node);
+		n = n->next;
+		snprintf(where, sizeof(where), "%s %s %s rule %u (handle %llu)",
+			 family_name(a->table->family), a->table->name, a->name, ++index,
+			 (unsigned long long)r->handle);
+		compare_exprs(dt, &r->exprs, &s->exprs, where);
+	}
+}
+
+static void compare_object(struct difftest *dt, const struct object *a, const struct object *b)
+{
+	struct counts x, y;
+	const char *kind = a->type == NFT_OBJECT_COUNTER ? "counter" :
+			   a->type == NFT_OBJECT_QUOTA	  ? "quota" : "";
+
+	if (!read_counts(kind, a->attrs, &x))
+		return;
+	read_counts(kind, b->attrs, &y);
+	if (x.packets != y.packets || x.bytes != y.bytes)
+		differ(dt, &x, &y, "%s %s %s %s", kind, family_name(a->table->family),
+		       a->table->name, a->name);
+	else
+		dt->result.n_counters_same++;
+}
+
+static void compare_elem(struct difftest *dt, const struct set *a, const struct set_elem *e,
+			 struct set *b)
+{
+	struct set_elem *f = set_elem_get(b, e->key, e->key_end, e->flags, false);
+	struct counts none = {0};
+	char where[512];
+
+	snprintf(where, sizeof(where), "%s %s set %s element", family_name(a->table->family),
+		 a->table->name, a->name);
+	if (f)
+		compare_exprs(dt, &e->exprs, &f->exprs, where);
+	else
+		differ(dt, &none, &none, "%s only under nft", where);
+}
+
+static void compare_set(struct difftest *dt, const struct set *a, struct set *b)
+{
+	struct counts x = {.packets = a->n_elems}, y = {.packets = b->n_elems};
+
+	if (a->n_elems != b->n_elems)
+		differ(dt, &x, &y, "number of elements of set %s %s %s",
+		       family_name(a->table->family), a->table->name, a->name);
+	for (size_t i = 0; i < a->n_elems; i++)
+		compare_elem(dt, a, &a->elems[i], b);
+}
+
+static void compare_table(struct difftest *dt, const struct table *a, const struct table *b)
+{
+	const struct chain *c;
+	const struct object *o;
+	const struct set *s;
+
+	list_for_each(c, &a->chains, node) {
+		const struct chain *d = table_find_chain(b, c->name);
+
+		if (d)
+			compare_chain(dt, c, d);
+	}
+	list_for_each(o, &a->objects, node) {
+		const struct object *p = table_find_object(b, o->type, o->name);
+
+		if (p)
+			compare_object(dt, o, p);
+	}
+	list_for_each(s, &a->sets, node) {
+		struct set *t = table_find_set(b, s->name);
+
+		if (t)
+			compare_set(dt, s, t);
+	}
+}
+
+static int read_side(struct difftest *dt, enum lab_side_id side, struct ruleset **ret)
+{
+	CLEANUP(rt_closep) struct runtime *rt = NULL;
+	int err = lab_enter(dt->lab, side);
+
+	if (err)
+		return err;
+	if (side == SIDE_BPF && dt->loaded) {
+		err = rt_open(&(struct rt_options){.read_only = true}, &dt->ds, &rt);
+		if (!err)
+			err = rt_model(rt, &dt->ds, ret);
+	} else {
+		err = dump_ruleset(&(struct dump_options){0}, &dt->ds, ret);
+	}
+	lab_leave(dt->lab);
+	return err;
+}
+
+int dt_compare_counters(struct difftest *dt)
+{
+	CLEANUP(ruleset_freep) struct ruleset *a = NULL;
+	CLEANUP(ruleset_freep) struct ruleset *b = NULL;
+	const struct table *t;
+	int err = read_side(dt, SIDE_NFT, &a);
+
+	if (!err)
+		err = read_side(dt, SIDE_BPF, &b);
+	if (err)
+		return err;
+	list_for_each(t, &a->tables, node) {
+		const struct table *u = ruleset_find_table(b, t->family, t->name);
+
+		if (u)
+			compare_table(dt, t, u);
+	}
+	return 0;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nft-bpf difftest: the same packets through two namespaces with the same ruleset, one under plain
+ * nft and one under nft-bpf; each verdict and each counter compared. The IR's evaluator is asked
+ * too, so that a difference says who stands alone.
+ */
+#ifndef NFT_BPF_DIFFTEST_DIFFTEST_H
+#define NFT_BPF_DIFFTEST_DIFFTEST_H
+
+#include "../compiler/lower.h"
+#include "lab.h"
+#include "probe_user.h"
+
+struct difftest_options {
+	const char *file;    /* "-": standard input, read into text */
+	char *text;
+	const char *against; /* another ruleset, under plain nft too, instead of nft-bpf */
+	const char *pcap;
+	const char **defines, **includes; /* NULL-terminated */
+	size_t packets;	     /* 0: by the size of the ruleset */
+	uint64_t seed;
+	unsigned int jobs;
+	bool json, verbose;
+};
+
+#define DT_PRIOS (PROBE_POSITIONS - 1)
+
+/* The priorities in use at one hook, and which probe positions could be filled. */
+struct dt_hook {
+	int32_t prio[DT_PRIOS];
+	unsigned int n; /* priorities; positions 0 … n */
+	uint32_t has;	/* bit n: position n has a probe */
+};
+
+enum dt_category {
+	DT_BUG,	     /* nft and BPF differ, and nothing excuses it */
+	DT_EVAL,     /* nft and BPF agree, the evaluator does not */
+	DT_FRAGMENT, /* later fragment: the interpreter of kernels up to 6.18 reads past it */
+	DT_TIMED,    /* limits, clocks or random numbers decide */
+	DT_ENV,	     /* the packets differ before the rules do: the laboratory's fault */
+	N_DT_CATEGORIES,
+};
+extern const char *const dt_category_name[N_DT_CATEGORIES];
+
+struct dt_mismatch {
+	enum dt_category category;
+	struct packet *packet; /* a copy */
+	size_t number;	       /* of the packet, from 0 */
+	uint8_t pf, hook;
+	bool has_chain;	       /* prio says whose verdict it is */
+	int32_t prio;
+	int8_t nft, bpf, eval; /* 1 accept, 0 drop, -1 not known */
+	const struct ir_rule *decided_by; /* by the evaluator */
+	char *text;
+};
+
+struct dt_counter_diff {
+	char *where; /* "inet filter input rule 3 (handle 7)" */
+	uint64_t nft_packets, nft_bytes, bpf_packets, bpf_bytes;
+	bool excused; /* by mismatches of other categories */
+};
+
+struct dt_result {
+	size_t n_packets, n_sent, n_observed; /* observed: verdicts of hooks compared */
+	size_t n_eval;	       /* verdicts the evaluator gave too */
+	size_t count[N_DT_CATEGORIES];
+	struct dt_mismatch *mismatches; /* the first of each category */
+	size_t n_mismatches;
+	struct dt_counter_diff *counters;
+	size_t n_counters, n_counters_same;
+	size_t n_rules, n_rules_hit, n_rules_never;
+	char **missed; /* rules that no packet reached */
+	size_t n_missed;
+	unsigned int n_chains, n_chains_compiled;
+	bool failed; /* could not be carried out */
+};
+
+struct runtime;
+struct eval_check;
+
+struct difftest {
+	const struct difftest_options *opt;
+	struct diags ds;
+	struct lab *lab;
+	struct ruleset *model;
+	struct lower_result lowered; /* what the test packets are made from */
+	bool loaded;		     /* programs are in place in the second namespace */
+	struct dt_hook hooks[2][5];  /* [0] v4, [1] v6 */
+	struct eval_check *eval;
+	struct trail trail[N_SIDES];
+	struct dt_result result;
+};
+
+static inline unsigned int dt_pf_index(uint8_t pf)
+{
+	return pf == 10; /* NFPROTO_IPV6 */
+}
+
+/* ---- load.c ---- */
+
+/* Devices, rulesets in both namespaces, model, IR. -EINVAL: refused by nft, which said why. */
+int dt_load(struct difftest *dt);
+void dt_unload(struct difftest *dt);
+
+/* ---- hooks.c ---- */
+int dt_attach_probes(struct difftest *dt);
+
+/* ---- run.c ---- */
+/* Sends the packets of the list, in order, and compares. */
+int dt_run(struct difftest *dt, struct list *packets);
+
+/* ---- compare.c ---- */
+/* Did the packet do the same on both sides? */
+bool dt_trails_agree(const struct difftest *dt);
+void dt_compare(struct difftest *dt, const struct packet *p, size_t number);
+void dt_result_fini(struct dt_result *r);
+/* Is there a difference that nothing explains? */
+bool dt_differs(const struct dt_result *r);
+
+/* ---- evalcheck.c ---- */
+struct eval_check *eval_check_new(struct difftest *dt);
+void eval_check_free(struct eval_check *ec);
+/* The evaluator's verdict on what a probe saw right before this priority; -1: none to be had. */
+int eval_check_verdict(struct eval_check *ec, const struct probe_event *ev, int32_t prio,
+		       const struct packet *p, const struct ir_rule **ret_by);
+/* Do clocks, limits or chance decide in a program of this place? */
+bool eval_check_is_timed(const struct eval_check *ec, uint8_t pf, uint8_t hook, int32_t prio);
+void eval_check_coverage(const struct eval_check *ec, struct dt_result *r);
+
+/* ---- counters.c ---- */
+int dt_compare_counters(struct difftest *dt);
+
+/* ---- report.c ---- */
+void dt_report(const struct difftest *dt, FILE *out);
+void dt_report_json(const struct difftest *dt, FILE *out);
+
+/* ---- main.c ---- */
+
+/* argv[0] is "difftest". 0: equal; 1: different; 2: usage, or the test could not be carried out. */
+int difftest_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Getting the ruleset into both namespaces: devices first, as its text wants them.
+ *
+ * nft looks up the devices of iif and oif while it reads a file, so they have to be there before:
+ * nft itself names the missing ones, in its messages. Names that are only compared (iifname) are
+ * found in the lowered rules.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <nftables/libnftables.h>
+#include <netinet/in.h>
+#include <linux/netfilter.h>
+#include <stdio.h>
+
+#include "../netlink/nfnl.h"
+#include "../runtime/runtime.h"
+#include "devices.h"
+#include "difftest.h"
+
+static int ctx_options(struct nft_ctx *ctx, const struct difftest_options *opt)
+{
+	for (const char **d = opt->defines; d && *d; d++)
+		if (nft_ctx_add_var(ctx, *d))
+			return -EINVAL;
+	for (const char **i = opt->includes; i && *i; i++)
+		if (nft_ctx_add_include_path(ctx, *i))
+			return -EINVAL;
+	return 0;
+}
+
+/* Runs nft on the file in the thread's namespace; what it said, malloc'ed, in @ret_message. */
+static int run_nft(const struct difftest_options *opt, const char *file, bool dry_run,
+		   char **ret_message)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	int err;
+
+	if (!ctx)
+		return -ENOMEM;
+	nft_ctx_buffer_output(ctx);
+	nft_ctx_buffer_error(ctx);
+	nft_ctx_set_dry_run(ctx, dry_run);
+	err = ctx_options(ctx, opt);
+	if (!err)
+		err = file ? nft_run_cmd_from_filename(ctx, file) :
+			     nft_run_cmd_from_buffer(ctx, opt->text);
+	*ret_message = strdup(nft_ctx_get_error_buffer(ctx));
+	nft_ctx_free(ctx);
+	return err ? -EINVAL : 0;
+}
+
+/* The file as nft is to read it: NULL for standard input, whose text was kept. */
+static const char *file_of(const struct difftest *dt, enum lab_side_id side)
+{
+	if (side == SIDE_BPF && dt->opt->against)
+		return dt->opt->against;
+	return dt->opt->text ? NULL : dt->opt->file;
+}
+
+/* Dry runs until no device is missing any more. */
+static int add_missing_devs(struct difftest *dt, enum lab_side_id side)
+{
+	for (int round = 0; round < LAB_MAX_DEVS; round++) {
+		AUTO_FREE char *message = NULL;
+		int err = lab_enter(dt->lab, side), added;
+
+		if (err)
+			return err;
+		err = run_nft(dt->opt, file_of(dt, side), true, &message);
+		lab_leave(dt->lab);
+		if (!err)
+			return 0;
+		added = devices_from_message(dt->lab, message, &dt->ds);
+		if (added < 0)
+			return added;
+		if (!added) {
+			fputs(message, stderr);
+			return -EINVAL;
+		}
+	}
+	return -EINVAL;
+}
+
+static int load_side(struct difftest *dt, enum lab_side_id side)
+{
+	AUTO_FREE char *message = NULL;
+	int err = lab_enter(dt->lab, side);
+
+	if (err)
+		return err;
+	err = run_nft(dt->opt, file_of(dt, side), false, &message);
+	lab_leave(dt->lab);
+	if (err)
+		fputs(message, stderr);
+	return err;
+}
+
+static int dump_model(struct difftest *dt)
+{
+	int err = lab_enter(dt->lab, SIDE_NFT);
+
+	if (err)
+		return err;
+	err = dump_ruleset(&(struct dump_options){0}, &dt->ds, &dt->model);
+	lab_leave(dt->lab);
+	return err;
+}
+
+static int take(struct difftest *dt)
+{
+	CLEANUP(rt_closep) struct runtime *rt = NULL;
+	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
+	struct rt_load_options opt = {.require_bpf = false};
+	struct rt_plan plan = {0};
+	int err = rt_open(&(struct rt_options){.wait_lock = true}, &dt->ds, &rt);
+
+	if (err)
+		return err;
+	err = rt_model(rt, &dt->ds, &rs);
+	if (err)
+		return err;
+	err = rt_load(rt, rs, NULL, &opt, &dt->ds, &plan);
+	if (err)
+		return err;
+	dt->loaded = true;
+	dt->result.n_chains = plan.lowered.n_chains;
+	for (uint32_t i = 0; i < plan.lowered.n_chains; i++)
+		dt->result.n_chains_compiled += plan.lowered.chains[i].compiled;
+	rt_plan_fini(&plan);
+	return 0;
+}
+
+int dt_load(struct difftest *dt)
+{
+	struct lower_options lower = {0};
+	int err = lab_new(&dt->ds, &dt->lab);
+
+	if (err)
+		return err;
+	if (!dt->opt->text)
+		err = devices_from_file(dt->lab, dt->opt->file, &dt->ds);
+	else
+		err = devices_from_text(dt->lab, dt->opt->text, &dt->ds);
+	for (unsigned int i = 0; i < N_SIDES && !err; i++)
+		err = add_missing_devs(dt, i);
+	/* One to come from and one to go to, at least. */
+	if (!err)
+		err = lab_add_dev(dt->lab, "difftest0", 0, &dt->ds);
+	if (!err)
+		err = lab_add_dev(dt->lab, "difftest1", 0, &dt->ds);
+	for (unsigned int i = 0; i < N_SIDES && !err; i++)
+		err = load_side(dt, i);
+	if (!err)
+		err = dump_model(dt);
+	if (!err)
+		err = lower_ruleset(dt->model, &lower, &dt->ds, &dt->lowered);
+	if (!err)
+		err = devices_from_ir(dt->lab, dt->lowered.ir, &dt->ds);
+	if (!err)
+		err = lab_start(dt->lab, &dt->ds);
+	if (err || dt->opt->against)
+		return err;
+	err = lab_enter(dt->lab, SIDE_BPF);
+	if (err)
+		return err;
+	err = take(dt);
+	lab_leave(dt->lab);
+	return err;
+}
+
+/* A pinned link would keep the namespace alive. */
+void dt_unload(struct difftest *dt)
+{
+	if (dt->loaded && lab_enter(dt->lab, SIDE_BPF) == 0) {
+		CLEANUP(rt_closep) struct runtime *rt = NULL;
+
+		if (rt_open(&(struct rt_options){.wait_lock = true}, &dt->ds, &rt) == 0)
+			rt_give(rt, &dt->ds);
+		lab_leave(dt->lab);
+	}
+	lower_result_fini(&dt->lowered);
+	ruleset_free(dt->model);
+	lab_free(dt->lab);
+}

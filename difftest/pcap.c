@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading a capture. It does not tell where a packet came from and went to, so each one goes three
+ * ways: to this host, through it, and out of it.
+ */
+#include "pcap.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <linux/netfilter.h>
+#include <pcap/pcap.h>
+
+struct capture {
+	pcap_t *p;
+	int link;
+};
+
+/* Bytes before the network header; -1: not a packet for us. */
+static int link_len(const struct capture *c, const uint8_t *d, uint32_t len, uint16_t *ret_proto)
+{
+	uint32_t at;
+
+	*ret_proto = 0;
+	switch (c->link) {
+	case DLT_RAW:
+	case DLT_IPV4:
+	case DLT_IPV6:
+		return 0;
+	case DLT_NULL:
+	case DLT_LOOP:
+		return 4;
+	case DLT_LINUX_SLL:
+		return 16;
+	case DLT_LINUX_SLL2:
+		return 20;
+	case DLT_EN10MB:
+		at = 12;
+		while (at + 2 <= len && ((d[at] == 0x81 && d[at + 1] == 0) ||
+					 (d[at] == 0x88 && d[at + 1] == 0xa8)))
+			at += 4;
+		return (int)at + 2;
+	}
+	return -1;
+}
+
+static bool is_whole(const uint8_t *d, uint32_t len, uint8_t *ret_pf)
+{
+	if (len >= 20 && d[0] >> 4 == 4) {
+		*ret_pf = NFPROTO_IPV4;
+		return true;
+	}
+	if (len >= 40 && d[0] >> 4 == 6) {
+		*ret_pf = NFPROTO_IPV6;
+		return true;
+	}
+	return false;
+}
+
+static int add_ways(const struct lab *lab, uint8_t pf, const uint8_t *d, uint32_t len, size_t n,
+		    struct list *packets)
+{
+	const struct lab_dev *in = &lab->devs[lab->n_devs > 1 ? 1 + n % (lab->n_devs - 1) : 0];
+	const struct lab_dev *out = &lab->devs[lab->n_devs > 1 ? 1 + (n + 1) % (lab->n_devs - 1) : 0];
+
+	for (int way = 0; way < 3; way++) {
+		struct packet *p = packet_new(pf, d, len);
+
+		if (!p)
+			return -ENOMEM;
+		p->is_local = way == 2;
+		p->iif = p->is_local ? 0 : in->ifindex;
+		p->oif = way == 0 ? LAB_LO : out->ifindex;
+		packet_set_origin(p, "packet %zu of the capture", n + 1);
+		list_append(packets, &p->node);
+	}
+	return 0;
+}
+
+int pcap_packets(const char *file, const struct lab *lab, struct diags *ds, struct list *packets)
+{
+	char msg[PCAP_ERRBUF_SIZE];
+	struct capture c = {.p = pcap_open_offline(file, msg)};
+	struct pcap_pkthdr *h;
+	const uint8_t *d;
+	size_t n = 0;
+	int r, err = 0;
+
+	if (!c.p) {
+		diag_add(ds, DIAG_ERROR, "difftest-pcap", NULL, "%s", msg);
+		return -EINVAL;
+	}
+	c.link = pcap_datalink(c.p);
+	while (!err && (r = pcap_next_ex(c.p, &h, &d)) == 1) {
+		uint16_t proto;
+		int skip = link_len(&c, d, h->caplen, &proto);
+		uint8_t pf;
+
+		if (skip >= 0 && (uint32_t)skip < h->caplen &&
+		    is_whole(d + skip, h->caplen - (uint32_t)skip, &pf))
+			err = add_ways(lab, pf, d + skip, h->caplen - (uint32_t)skip, n, packets);
+		n++;
+	}
+	if (!err && r == PCAP_ERROR) {
+		diag_add(ds, DIAG_ERROR, "difftest-pcap", NULL, "%s: %s", file, pcap_geterr(c.p));
+		err = -EINVAL;
+	}
+	pcap_close(c.p);
+	return err;
+}
