@@ -42,10 +42,10 @@ struct nft_input {
 	/* Sent before the batch when it is validated: puts parked chains back on their hooks. */
 	const struct batch *prelude;
 	/*
-	 * Called on a copy of the batch (whole, with BATCH_BEGIN and _END as sent) before it is
-	 * validated; may change messages in place, neither their number nor their nlmsg_seq (so that
-	 * carets still fit). The batch that is returned is the one before. NULL: none. It is
-	 * rt_rewrite() of runtime/, which makes a prelude needless.
+	 * Called on a copy of the batch before it is validated; may change messages in place,
+	 * neither their number nor their nlmsg_seq (so that carets still fit). The batch that is
+	 * returned is the one before. NULL: none. It is rt_rewrite() of runtime/, which makes a
+	 * prelude needless.
 	 */
 	int (*rewrite)(void *arg, struct batch *b);
 	void *rewrite_arg;
@@ -70,8 +70,9 @@ int nft_list(const struct ruleset *rs, const char *command, const struct nft_lis
 	     FILE *out, FILE *err);
 
 /*
- * Each rule of the model as nft prints it (one line, no handle), by table, chain and handle. Made
- * in one listing; rules without a handle get one for the purpose.
+ * Each rule of the model as nft prints it: one line, stateless (counters without numbers), without
+ * its handle; an anonymous chain is shown as `jump { ... }`, its rules have texts of their own. Made
+ * in one listing, for the rules of this very model, and valid while it is not changed.
  */
 struct rule_texts;
 int rule_texts_new(const struct ruleset *rs, struct rule_texts **ret);

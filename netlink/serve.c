@@ -108,8 +108,12 @@ static int serve_tables(struct serve *sv)
 
 static void tell_chain(struct serve *sv, const struct chain *c)
 {
+	struct chain shown = *c;
+
+	if (sv->numbered)
+		shown.flags &= ~(uint32_t)NFT_CHAIN_BINDING;
 	begin(sv, NFT_MSG_NEWCHAIN, c->table->family);
-	write_chain(&sv->out, c, WRITE_TOLD, true);
+	write_chain(&sv->out, &shown, WRITE_TOLD, true);
 	nlbuf_end(&sv->out);
 }
 

@@ -9,7 +9,8 @@
 
 /*
  * As serve_request(). With @numbered a rule's handle is SERVE_NUMBER plus its number, counted from 0
- * over the whole ruleset: no two are alike, and no handle of anything else looks like one.
+ * over the whole ruleset: no two are alike, and no handle of anything else looks like one. Anonymous
+ * chains then look like others, so that their rules have handles too.
  */
 #define SERVE_NUMBER ((uint64_t)1 << 40)
 int serve_request_numbered(const struct ruleset *rs, const struct nlmsghdr *request, bool numbered,
