@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How a blob looks inside: read by packets (compiler/bpf/classify.bpf.c) and written by the
+ *builders. Host byte order, offsets from the start of the blob. Included by C and by BPF C, which
+ *bring their own __u32 and __u64.
+ *
+ * The unit is a line of 64 bytes, the CPU's cache line.
+ *
+ * HASH: lines of 8 entries { u32 tag; u32 index + 1 }, 0 is free. tag: the key itself up to 4
+ *bytes, else a part of the hash, and the key stands in an array over the index. One 8-byte store
+ *adds or removes an entry. A line whose bit CLS_PASSED is set has sent elements on to the next one.
+ *
+ * TREE and BOXES: nodes that say for each key of one chunk (field) how to go on, a u32 "ref". A
+ *node holds sorted first keys k[0] < k[1] …; k[i]'s ref is for the keys k[i] … k[i + 1] - 1. Stored
+ *is k[i] - 1, so that "key > stored" without a branch counts to i; the rest of a line is filled up
+ * with a key above all. k[0] is implied, and its place in a line is free for the writer.
+ * A line node is one line; a page node is a line of 7 separators and 8 lines.
+ *	narrow: u32 keys, 8 per line; wide: u64 keys, 5 per line
+ * Two kinds of wide keys: up to 7 bytes, compared by the sign of a subtraction, and full ones.
+ *
+ * A key of several chunks is a tree of trees: where the chunk does not decide, the boundary c
+ *refers to a tree over the next chunk, and a boundary c + 1 follows it.
+ */
+#ifndef NFT_BPF_COMPILER_CLASSIFY_LAYOUT_H
+#define NFT_BPF_COMPILER_CLASSIFY_LAYOUT_H
+
+#define CLS_MAGIC 0x31534c43u /* "CLS1" */
+#define CLS_LINE  64
+#define CLS_TAIL  1024 /* readable behind the last line that an offset may name */
+
+enum { CLS_HASH = 1, CLS_TREE, CLS_BOXES };
+
+/* ---- refs ---- */
+#define CLS_END		0x80000000u
+#define CLS_KIND	0xe0000000u /* of an end: */
+#define CLS_INDEX	0xe0000000u /* the element; all ones: none */
+#define CLS_CHECK	0xc0000000u /* this box, if it holds the key */
+#define CLS_LIST	0xa0000000u /* the first of these boxes: u32 words at 4 * value */
+#define CLS_VALUE	0x1fffffffu
+#define CLS_NONE	0xffffffffu
+#define CLS_ONE_LINE	0x40000000u /* of a node */
+#define CLS_CHUNK(r)	((r) >> 26 & 15)
+#define CLS_CHUNK_OF(c) ((__u32)(c) << 26)
+#define CLS_NODE	0x03ffffffu /* its first line */
+
+#define CLS_LAST 0x80000000u /* in a list: no more follow */
+
+/* ---- nodes ---- */
+#define CLS_NARROW	8
+#define CLS_WIDE	5
+#define CLS_GROUPS	8
+#define CLS_PAGE_LINES	(1 + CLS_GROUPS)
+#define CLS_FILL_NARROW 0xffffffffu
+#define CLS_FILL_7	0x7fffffffffffffffull
+#define CLS_FILL_WIDE	0xffffffffffffffffull
+
+struct cls_narrow {
+	__u32 key[CLS_NARROW], ref[CLS_NARROW];
+};
+struct cls_wide {
+	__u64 key[CLS_WIDE];
+	__u32 ref[CLS_WIDE], unused;
+};
+/* First line of a page. */
+struct cls_narrow_page {
+	__u32 sep[CLS_GROUPS - 1], unused[9];
+};
+struct cls_wide_page {
+	__u64 sep[CLS_GROUPS - 1], unused;
+};
+
+/* Most nodes on the way through the tree over one chunk, and over a key: the programs' loops end
+ * there. */
+#define CLS_LEVELS(chunks) ((chunks) == 1 ? 8 : (chunks) == 2 ? 7 : 5)
+#define CLS_DEPTH(chunks)  ((chunks)*CLS_LEVELS(chunks))
+
+/* ---- hash ---- */
+#define CLS_SLOTS  8
+#define CLS_PASSED 0x8000000000000000ull /* in slot 0 of a line */
+#define CLS_TAG	   0x00000000ffffffffull
+#define CLS_PROBES 16 /* lines an element may stand away from its own, this one included */
+
+/* ---- boxes ---- */
+#define CLS_TREES     7
+#define CLS_BOX_DEPTH 16
+#define CLS_BOX_LIST  64 /* longest list */
+
+struct cls_directory {
+	__u32 n_trees, unused;
+	struct {
+		__u32 root;
+		__u32 first; /* lowest index in there */
+	} tree[CLS_TREES];
+};
+struct cls_range {
+	__u32 lo, hi;
+};
+
+/* ---- the start ---- */
+struct cls_head {
+	/* what packets read */
+	__u32 magic, kind;
+	__u32 root;	 /* TREE: a ref; BOXES: line of the directory; HASH: line of the table */
+	__u32 catch_all; /* index or CLS_NONE */
+	__u64 seed, multiplier;
+	__u32 n_lines; /* of the hash table */
+	__u32 keys,
+		key_size; /* offset; HASH over 4 bytes: chunks; BOXES: struct cls_range[n_fields] */
+	__u32 values, value_size;
+	__u32 expires;	       /* 0: none */
+	__u32 capacity, extra; /* extra: BOXES, line of boxes not in the trees */
+
+	/* the writer's */
+	__u32 size; /* of the blob; programs' limit is size - CLS_TAIL */
+	__u32 n_fields;
+	__u8 width[8];
+	__u32 ranks[8]; /* BOXES: trees that rank fields of more than 4 bytes, refs (read by
+			   packets) */
+	__u32 next_line, end_line;			/* lines never used */
+	__u32 free_line, free_page;			/* chains through the first word; 0: none */
+	__u32 n_elems, n_retired, max_retired, retired; /* retired: offset of a u32 array */
+	__u32 flags;
+	__u32 unused[15];
+};
+#define CLS_MUTABLE 1
+#define CLS_EXPIRES 2
+
+#endif

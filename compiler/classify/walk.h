@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The lookups, in the subset of C that BPF takes: one text for packets
+ * (compiler/bpf/classify.bpf.c) and for the evaluator (eval.c). Straight lines instead of branches
+ * that a random key would make the CPU mispredict; every offset that comes from the blob is
+ * compared with @limit before it is used, which never fails and is what the verifier wants to see.
+ *
+ * A word that another CPU may be writing is read once, through CLS_READ.
+ */
+#ifndef NFT_BPF_COMPILER_CLASSIFY_WALK_H
+#define NFT_BPF_COMPILER_CLASSIFY_WALK_H
+
+#include "layout.h"
+
+#define CLS_INLINE static inline __attribute__((always_inline))
+/* Keeps the compiler from seeing what a number is, and from making branches of it. */
+#define CLS_OPAQUE(x) asm("" : "+r"(x))
+#ifdef __clang__
+#define CLS_UNROLL     _Pragma("clang loop unroll(full)")
+#define CLS_UNROLL_NOT _Pragma("clang loop unroll(disable)")
+#else
+#define CLS_UNROLL
+#define CLS_UNROLL_NOT
+#endif
+#define CLS_READ(type, place) (*(const volatile type *)&(place))
+
+/* ---- hash ---- */
+
+/* The upper half says the home, the lower is the tag. chunks 0: at most 4 bytes, no tag. */
+CLS_INLINE __u64 cls_mix(const struct cls_head *h, const __u64 *key, __u32 chunks)
+{
+	__u64 x = h->seed, m = h->multiplier;
+
+	CLS_UNROLL
+	for (__u32 i = 0; i < (chunks ? chunks : 1); i++) {
+		x = (x ^ key[i]) * m;
+		x ^= x >> 32;
+	}
+	x *= m;
+	return chunks ? x ^ x >> 29 : x;
+}
+
+/* First line of the table for a key, as an offset. */
+CLS_INLINE __u64 cls_home(const struct cls_head *h, __u64 mixed)
+{
+	return ((__u64)h->root + ((mixed >> 32) * h->n_lines >> 32)) * CLS_LINE;
+}
+
+/*
+ * @entry if it bears the tag, else 0. A product and not a mask of all ones: for "and" with a
+ * register that is 0 or -1 the verifier goes on with both cases.
+ */
+CLS_INLINE __u64 cls_slot(__u64 entry, __u64 tag)
+{
+	__u64 x = (__u64)(__u32)(entry ^ tag) - 1;
+
+	CLS_OPAQUE(x);
+	x >>= 63;
+	CLS_OPAQUE(x);
+	return entry * x;
+}
+
+/* The entry of the line that bears the tag, or 0; at most one does. */
+CLS_INLINE __u64 cls_hash_line(const __u64 *slot, __u64 tag, __u64 *first)
+{
+	__u64 found, e0 = CLS_READ(__u64, slot[0]);
+
+	*first = e0;
+	found = (cls_slot(e0, tag) | cls_slot(CLS_READ(__u64, slot[1]), tag)) |
+		(cls_slot(CLS_READ(__u64, slot[2]), tag) | cls_slot(CLS_READ(__u64, slot[3]), tag));
+	found |=
+		(cls_slot(CLS_READ(__u64, slot[4]), tag) |
+		 cls_slot(CLS_READ(__u64, slot[5]), tag)) |
+		(cls_slot(CLS_READ(__u64, slot[6]), tag) | cls_slot(CLS_READ(__u64, slot[7]), tag));
+	return found & ~CLS_PASSED;
+}
+
+CLS_INLINE _Bool cls_same_key(const __u64 *a, const __u64 *b, __u32 chunks)
+{
+	__u64 differ = 0;
+
+	CLS_UNROLL
+	for (__u32 i = 0; i < chunks; i++)
+		differ |= CLS_READ(__u64, a[i]) ^ b[i];
+	return !differ;
+}
+
+/* chunks 0: a key of at most 4 bytes. */
+CLS_INLINE __u32 cls_hash(const void *blob, __u64 limit, const __u64 *key, __u32 chunks)
+{
+	const struct cls_head *h = blob;
+	__u64 mixed = cls_mix(h, key, chunks), tag = chunks ? mixed : key[0];
+	__u64 off = cls_home(h, mixed), e, first;
+
+	CLS_UNROLL_NOT
+	for (__u32 i = 0; i < CLS_PROBES; i++, off += CLS_LINE) {
+		if (off > limit)
+			break;
+		e = cls_hash_line((const __u64 *)((const char *)blob + off), tag, &first);
+		if (e) {
+			__u64 at = h->keys + ((e >> 32) - 1) * h->key_size;
+
+			if (!chunks)
+				return (__u32)(e >> 32) - 1;
+			if (at <= limit &&
+			    cls_same_key((const __u64 *)((const char *)blob + at), key, chunks))
+				return (__u32)(e >> 32) - 1;
+			break;
+		}
+		if (!(first & CLS_PASSED))
+			break;
+	}
+	return CLS_READ(__u32, h->catch_all);
+}
+
+/* ---- nodes ---- */
+
+/* 1 when @key > @stored. */
+#define CLS_ABOVE_7(key, stored) (((__u64)(stored) - (key)) >> 63)
+#define CLS_ABOVE_FULL(key, stored) \
+	(((~(stored) & (key)) | (~((stored) ^ (key)) & ((stored) - (key)))) >> 63)
+
+/* The ref for key @k of the line or page at @p. */
+CLS_INLINE __u32 cls_step_narrow(const char *p, __u64 k, __u32 ref)
+{
+	const struct cls_narrow *line;
+	__u64 n = 0;
+
+	if (!(ref & CLS_ONE_LINE)) {
+		const __u32 *sep = (const __u32 *)p;
+
+		n += CLS_ABOVE_7(k, sep[0]) + CLS_ABOVE_7(k, sep[1]) + CLS_ABOVE_7(k, sep[2]);
+		n += CLS_ABOVE_7(k, sep[3]) + CLS_ABOVE_7(k, sep[4]) + CLS_ABOVE_7(k, sep[5]);
+		n += CLS_ABOVE_7(k, sep[6]);
+		p += CLS_LINE + n * CLS_LINE;
+	}
+	line = (const struct cls_narrow *)p;
+	n = CLS_ABOVE_7(k, line->key[1]) + CLS_ABOVE_7(k, line->key[2]);
+	n += CLS_ABOVE_7(k, line->key[3]) + CLS_ABOVE_7(k, line->key[4]);
+	n += CLS_ABOVE_7(k, line->key[5]) + CLS_ABOVE_7(k, line->key[6]);
+	n += CLS_ABOVE_7(k, line->key[7]);
+	return CLS_READ(__u32, line->ref[n]);
+}
+
+#define CLS_STEP_WIDE(name, above)                                                   \
+	CLS_INLINE __u32 name(const char *p, __u64 k, __u32 ref)                     \
+	{                                                                            \
+		const struct cls_wide *line;                                         \
+		__u64 n = 0;                                                         \
+                                                                                     \
+		if (!(ref & CLS_ONE_LINE)) {                                         \
+			const __u64 *sep = (const __u64 *)p;                         \
+                                                                                     \
+			n += above(k, sep[0]) + above(k, sep[1]) + above(k, sep[2]); \
+			n += above(k, sep[3]) + above(k, sep[4]) + above(k, sep[5]); \
+			n += above(k, sep[6]);                                       \
+			p += CLS_LINE + n * CLS_LINE;                                \
+		}                                                                    \
+		line = (const struct cls_wide *)p;                                   \
+		n = above(k, line->key[1]) + above(k, line->key[2]);                 \
+		n += above(k, line->key[3]) + above(k, line->key[4]);                \
+		return CLS_READ(__u32, line->ref[n]);                                \
+	}
+CLS_STEP_WIDE(cls_step_7, CLS_ABOVE_7)
+CLS_STEP_WIDE(cls_step_full, CLS_ABOVE_FULL)
+
+/* ---- trees ---- */
+
+/* From @ref to an end. key[] is indexed by the chunk a ref names: with one chunk it is not. */
+#define CLS_WALK(name, type, step)                                                       \
+	CLS_INLINE __u32 name(const void *blob, __u64 limit, const type *key, __u32 ref, \
+			      __u32 chunks, __u32 depth)                                 \
+	{                                                                                \
+		CLS_UNROLL_NOT                                                           \
+		for (__u32 i = 0; i < depth; i++) {                                      \
+			__u64 off = (__u64)(ref & CLS_NODE) * CLS_LINE;                  \
+			__u64 c = chunks == 1 ? 0 : CLS_CHUNK(ref);                      \
+                                                                                         \
+			if (ref & CLS_END || off > limit || c >= chunks)                 \
+				break;                                                   \
+			ref = step((const char *)blob + off, key[c], ref);               \
+		}                                                                        \
+		return ref;                                                              \
+	}
+CLS_WALK(cls_walk_narrow, __u64, cls_step_narrow)
+CLS_WALK(cls_walk_7, __u64, cls_step_7)
+CLS_WALK(cls_walk_full, __u64, cls_step_full)
+CLS_WALK(cls_walk_fields, __u32, cls_step_narrow)
+
+CLS_INLINE _Bool cls_is_over(const void *blob, __u64 limit, __u32 index, __u64 now)
+{
+	__u64 at = ((const struct cls_head *)blob)->expires + (__u64)index * 8, until;
+
+	if (at > limit)
+		return 0;
+	until = CLS_READ(__u64, *(const __u64 *)((const char *)blob + at));
+	return until && until <= now;
+}
+
+/* @index while its time is not up, else the catch-all's, likewise. */
+CLS_INLINE __u32 cls_live(const void *blob, __u64 limit, __u32 index, __u64 now)
+{
+	const struct cls_head *h = blob;
+	__u32 other;
+
+	if (!h->expires || index == CLS_NONE || !cls_is_over(blob, limit, index, now))
+		return index;
+	other = CLS_READ(__u32, h->catch_all);
+	if (other == index || other == CLS_NONE || cls_is_over(blob, limit, other, now))
+		return CLS_NONE;
+	return other;
+}
+
+/* What an end of a TREE means. */
+CLS_INLINE __u32 cls_tree_end(const struct cls_head *h, __u32 ref)
+{
+	return ref == CLS_NONE ? CLS_READ(__u32, h->catch_all) : ref & CLS_VALUE;
+}
+
+#endif
