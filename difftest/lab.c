@@ -3,7 +3,8 @@
  * Making the two namespaces and their devices.
  *
  * Devices are IFF_NOARP and not IFF_MULTICAST: no neighbour has to be resolved, no address to be
- * probed, no group to be reported, so that not a packet moves unless we send it.
+ * probed, no group to be reported, so that not a packet moves unless we send it. They have to be so
+ * before forwarding is turned on, or they join the routers' groups and report that.
  */
 #include "lab.h"
 
@@ -41,6 +42,53 @@ void lab_leave(const struct lab *lab)
 	}
 }
 
+int lab_sysctl(const char *name, const char *value)
+{
+	AUTO_FREE char *path = NULL;
+	size_t len = strlen(value);
+	int fd, err = 0;
+
+	if (asprintf(&path, "/proc/sys/%s", name) < 0)
+		return -ENOMEM;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (write(fd, value, len) != (ssize_t)len)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Before there are devices, which take over what is the default then. */
+static void set_sysctls(void)
+{
+	static const char *const set[][2] = {
+		{"net/ipv4/conf/all/rp_filter", "0"},
+		{"net/ipv4/conf/default/rp_filter", "0"},
+		{"net/ipv4/conf/all/accept_local", "1"},
+		{"net/ipv4/conf/all/route_localnet", "1"},
+		{"net/ipv4/conf/all/accept_source_route", "1"},
+		{"net/ipv4/conf/default/accept_source_route", "1"},
+		{"net/ipv4/conf/all/send_redirects", "0"},
+		{"net/ipv4/conf/default/send_redirects", "0"},
+		{"net/ipv4/icmp_ratelimit", "0"},
+		{"net/ipv4/icmp_msgs_per_sec", "1000000000"},
+		{"net/ipv4/icmp_msgs_burst", "1000000000"},
+		{"net/ipv4/ip_early_demux", "0"},
+		{"net/ipv6/conf/all/accept_dad", "0"},
+		{"net/ipv6/conf/default/accept_dad", "0"},
+		{"net/ipv6/conf/default/addr_gen_mode", "1"},
+		{"net/ipv6/conf/default/accept_ra", "0"},
+		{"net/ipv6/conf/default/router_solicitations", "0"},
+		{"net/ipv6/icmp/ratelimit", "0"},
+		{"net/ipv6/auto_flowlabels", "0"},
+		{"net/netfilter/nf_conntrack_acct", "1"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(set); i++)
+		lab_sysctl(set[i][0], set[i][1]);
+}
+
 static int side_new(struct lab *lab, enum lab_side_id id)
 {
 	int fd;
@@ -55,6 +103,7 @@ static int side_new(struct lab *lab, enum lab_side_id id)
 		return err;
 	}
 	lab->side[id].netns = fd;
+	set_sysctls();
 	lab_leave(lab);
 	return 0;
 }
@@ -159,6 +208,20 @@ static int tap_open(const struct lab_dev *d)
 	return err;
 }
 
+static int set_flags(const struct lab_dev *d, int flags)
+{
+	struct ifreq ifr = {.ifr_flags = (short)flags};
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (s < 0)
+		return -errno;
+	memcpy(ifr.ifr_name, d->name, IFNAMSIZ);
+	if (ioctl(s, SIOCSIFFLAGS, &ifr))
+		err = -errno;
+	close(s);
+	return err;
+}
+
 static uint32_t free_index(const struct lab *lab)
 {
 	uint32_t i = 2;
@@ -194,61 +257,21 @@ int lab_add_dev(struct lab *lab, const char *name, uint32_t ifindex, struct diag
 		if (err)
 			return fail(ds, err, "cannot be entered");
 		fd = tap_open(&d);
+		if (fd >= 0)
+			err = set_flags(&d, IFF_NOARP);
 		lab_leave(lab);
-		if (fd < 0)
-			return fail(ds, fd, name);
+		if (fd < 0 || err)
+			return fail(ds, fd < 0 ? fd : err, name);
 		lab->side[i].fd[n] = fd;
 	}
 	lab->n_devs++;
 	return 0;
 }
 
-int lab_sysctl(const char *name, const char *value)
+static void set_forwarding(void)
 {
-	AUTO_FREE char *path = NULL;
-	size_t len = strlen(value);
-	int fd, err = 0;
-
-	if (asprintf(&path, "/proc/sys/%s", name) < 0)
-		return -ENOMEM;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (write(fd, value, len) != (ssize_t)len)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-static void set_sysctls(void)
-{
-	static const char *const set[][2] = {
-		{"net/ipv4/ip_forward", "1"},
-		{"net/ipv4/conf/all/rp_filter", "0"},
-		{"net/ipv4/conf/default/rp_filter", "0"},
-		{"net/ipv4/conf/all/accept_local", "1"},
-		{"net/ipv4/conf/all/route_localnet", "1"},
-		{"net/ipv4/conf/all/accept_source_route", "1"},
-		{"net/ipv4/conf/default/accept_source_route", "1"},
-		{"net/ipv4/conf/all/send_redirects", "0"},
-		{"net/ipv4/conf/default/send_redirects", "0"},
-		{"net/ipv4/icmp_ratelimit", "0"},
-		{"net/ipv4/icmp_msgs_per_sec", "1000000000"},
-		{"net/ipv4/icmp_msgs_burst", "1000000000"},
-		{"net/ipv4/ip_early_demux", "0"},
-		{"net/ipv6/conf/all/forwarding", "1"},
-		{"net/ipv6/conf/all/accept_dad", "0"},
-		{"net/ipv6/conf/default/accept_dad", "0"},
-		{"net/ipv6/conf/default/addr_gen_mode", "1"},
-		{"net/ipv6/conf/default/accept_ra", "0"},
-		{"net/ipv6/conf/default/router_solicitations", "0"},
-		{"net/ipv6/icmp/ratelimit", "0"},
-		{"net/ipv6/auto_flowlabels", "0"},
-		{"net/netfilter/nf_conntrack_acct", "1"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(set); i++)
-		lab_sysctl(set[i][0], set[i][1]);
+	lab_sysctl("net/ipv4/ip_forward", "1");
+	lab_sysctl("net/ipv6/conf/all/forwarding", "1");
 }
 
 static int dev_ioctl(int s, const struct lab_dev *d, unsigned long request, struct ifreq *ifr)
@@ -281,7 +304,7 @@ static int side_start(struct lab *lab, struct lab_side *side)
 {
 	int s, err = 0;
 
-	set_sysctls();
+	set_forwarding();
 	err = route_open(side);
 	if (!err)
 		err = ct_open(side);

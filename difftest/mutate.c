@@ -153,7 +153,7 @@ static struct packet *ip_options(const struct packet *p, struct rng *rng)
 		{1, 1, 1, 1},
 		{148, 4, 0, 0},			/* router alert */
 		{7, 7, 4, 0, 0, 0, 0, 0},	/* record route, EOL */
-		{68, 8, 5, 0, 0, 0, 0, 0},	/* time stamp */
+		{68, 8, 9, 0, 0, 0, 0, 0},	/* time stamp, full: else the kernel writes one */
 		{136, 4, 0, 1},			/* stream id */
 		{1, 1, 1, 0},
 	};
