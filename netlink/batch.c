@@ -13,6 +13,7 @@
 #include "nfnl.h"
 #include "nlattr.h"
 #include "write.h"
+#include "write_expr.h"
 
 #define TABLE_DORMANT 0x1 /* NFT_TABLE_F_DORMANT */
 /* libnftables counts ids and sequence numbers from 1: ours are out of its way. */
@@ -117,8 +118,7 @@ static void add_elems(struct batch_builder *bb, const struct set *s)
 	while (i < s->n_elems && !b->failed) {
 		begin(bb, NFT_MSG_NEWSETELEM, NLM_F_CREATE, s->table);
 		nlbuf_put_str(b, NFTA_SET_ELEM_LIST_TABLE, s->table->name);
-		nlbuf_put_str(b, NFTA_SET_ELEM_LIST_SET,
-			      s->flags & NFT_SET_MAP ? "__map%d" : "__set%d");
+		nlbuf_put_str(b, NFTA_SET_ELEM_LIST_SET, anonymous_set_name(s));
 		nlbuf_put_be32(b, NFTA_SET_ELEM_LIST_SET_ID, s->id);
 		nest = nlbuf_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);
 		for (; i < s->n_elems && b->len - nest < WRITE_ELEMS_MAX; i++)
