@@ -129,6 +129,14 @@ struct ir_prog *ir_prog_new(struct ir *ir)
 	return &ir->progs[ir->n_progs - 1];
 }
 
+struct ir_dispatch *ir_dispatch_new(struct ir *ir)
+{
+	struct ir_dispatch *d = ARENA_NEW(ir->arena, struct ir_dispatch);
+
+	d->id = ir->n_dispatches++;
+	return d;
+}
+
 /* ---- sets ---- */
 
 struct ir_set *ir_set_find(const struct ir *ir, const char *name)

@@ -40,11 +40,13 @@
 #define IR_MAX_DEPTH 16 /* NFT_JUMP_STACK_SIZE */
 #define IR_MAX_IMPURE 128 /* impure selectors of a rule: NFT_RULE_MAXEXPRS */
 #define IR_MAX_SIZE   1024 /* ir_sel.size of what a rule uses */
+#define IR_MAX_FIELDS 8 /* of a dispatch */
 
 struct ir;
 struct ir_sel;
 struct ir_set;
 struct ir_chain;
+struct ir_dispatch;
 struct ir_env; /* ir_eval.h */
 struct ir_step;
 struct ir_state;
@@ -227,6 +229,7 @@ enum ir_step_kind {
 	IR_EFFECT,  /* .effect with .state, .args */
 	IR_VERDICT, /* .verdict; all but continue end the rule: a jump returns to the next one */
 	IR_VMAP,    /* .sel looked up in .set gives the verdict; a miss ends the rule */
+	IR_DISPATCH, /* .dispatch; the last step of its rule */
 };
 
 enum ir_guard {
@@ -251,6 +254,7 @@ struct ir_step {
 	struct ir_sel **args;
 	uint32_t n_args;
 	struct ir_verdict verdict;
+	struct ir_dispatch *dispatch;
 };
 
 struct ir_rule {
@@ -261,6 +265,38 @@ struct ir_rule {
 	uint32_t n_steps;
 	bool never; /* lowering found that it cannot match in this pf; it has no steps */
 	const struct rule *origin;
+};
+
+/*
+ * A run of rules as one step, made by the optimiser: the first row that holds says which rule goes
+ * on, with what is left of it; whatever comes of that, the step is done. No row: it ends the rule.
+ * A field without a value holds in the rows that do not ask for it, and only there.
+ */
+struct ir_row {
+	const uint8_t *lo, *hi; /* dispatch->width bytes: per field, both ends inclusive */
+	uint32_t rule;		/* number in dispatch->rules; ascending */
+	uint8_t any;		/* bits of fields that are not asked for: there all 00 and all ff */
+};
+
+/* How the row is found; what each can do says dispatch.h. */
+enum ir_form {
+	IR_FORM_CODE,
+	IR_FORM_HASH,
+	IR_FORM_TREE,
+	IR_FORM_BOXES,
+};
+
+struct ir_dispatch {
+	uint32_t id; /* dense within the ir */
+	enum ir_form form;
+	uint32_t n_fields;
+	struct ir_sel *fields[IR_MAX_FIELDS];
+	uint32_t width; /* sum of the fields', at most IR_MAX_WIDTH */
+	struct ir_row *rows;
+	uint32_t n_rows;
+	struct ir_rule *rules; /* without the guards that rows stand for */
+	uint32_t n_rules;
+	const struct dispatch_table *table; /* dispatch.h; made on first use */
 };
 
 struct ir_chain {
@@ -301,6 +337,7 @@ struct ir {
 	uint32_t n_counters;	    /* per-CPU states */
 	uint32_t shared_state_size; /* bytes of the shared area, 8-aligned pieces */
 	uint32_t n_sels;
+	uint32_t n_dispatches;
 	struct ir_tables *tables; /* ir_index.h: hash-consing, find by name */
 };
 
@@ -312,6 +349,18 @@ struct ir_chain *ir_chain_new(struct ir *ir, uint8_t pf, uint8_t family, const c
 struct ir_chain *ir_chain_find(const struct ir *ir, uint8_t pf, uint8_t family, const char *table,
 			       const char *name);
 struct ir_prog *ir_prog_new(struct ir *ir);
+struct ir_dispatch *ir_dispatch_new(struct ir *ir);
+/* Each rule of @r, itself first, then those behind its dispatch: r = ir_rule_part(rule, i). */
+static inline uint32_t ir_rule_parts(const struct ir_rule *r)
+{
+	const struct ir_step *last = r->n_steps ? &r->steps[r->n_steps - 1] : NULL;
+
+	return last && last->kind == IR_DISPATCH ? last->dispatch->n_rules + 1 : 1;
+}
+static inline const struct ir_rule *ir_rule_part(const struct ir_rule *r, uint32_t i)
+{
+	return i ? &r->steps[r->n_steps - 1].dispatch->rules[i - 1] : r;
+}
 
 /* ---- text ---- */
 void ir_print(const struct ir *ir, FILE *out);

@@ -207,31 +207,37 @@ static bool check_depth_to(struct ir_checker *k, const struct ir_verdict *v, uin
 	return !v->chain || check_depth(k, v->chain, level + 1, level_seen);
 }
 
+static bool check_depth_of(struct ir_checker *k, const struct ir_rule *r, uint8_t level,
+			   uint8_t *level_seen)
+{
+	uint32_t j;
+	size_t e;
+
+	for (j = 0; j < r->n_steps; j++) {
+		const struct ir_step *s = &r->steps[j];
+
+		if (s->kind == IR_VERDICT && !check_depth_to(k, &s->verdict, level, level_seen))
+			return false;
+		for (e = 0; s->kind == IR_VMAP && e < s->set->n_elems; e++)
+			if (!check_depth_to(k, &s->set->elems[e].verdict, level, level_seen))
+				return false;
+	}
+	return true;
+}
+
 static bool check_depth(struct ir_checker *k, const struct ir_chain *c, uint8_t level,
 			uint8_t *level_seen)
 {
 	uint32_t i, j;
-	size_t e;
 
 	if (!IR_HOLDS(k, level <= IR_MAX_DEPTH, "jumps nest deeper than %d", IR_MAX_DEPTH))
 		return false;
 	if (level_seen[c->id] >= level)
 		return true;
-	for (i = 0; i < c->n_rules; i++) {
-		const struct ir_rule *r = &c->rules[i];
-
-		for (j = 0; j < r->n_steps; j++) {
-			const struct ir_step *s = &r->steps[j];
-
-			if (s->kind == IR_VERDICT &&
-			    !check_depth_to(k, &s->verdict, level, level_seen))
+	for (i = 0; i < c->n_rules; i++)
+		for (j = 0; j < ir_rule_parts(&c->rules[i]); j++)
+			if (!check_depth_of(k, ir_rule_part(&c->rules[i], j), level, level_seen))
 				return false;
-			for (e = 0; s->kind == IR_VMAP && e < s->set->n_elems; e++)
-				if (!check_depth_to(k, &s->set->elems[e].verdict, level,
-						    level_seen))
-					return false;
-		}
-	}
 	level_seen[c->id] = level;
 	return true;
 }

@@ -201,6 +201,87 @@ static bool check_vmap(struct rule_checker *rk, const struct ir_step *s)
 	return true;
 }
 
+static bool has_impure(const struct ir_sel *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->n_args; i++)
+		if (has_impure(s->args[i]))
+			return true;
+	return s->impure;
+}
+
+static bool check_row_field(struct ir_checker *k, const struct ir_row *row, uint32_t i, uint32_t at,
+			    uint32_t width)
+{
+	uint32_t b;
+
+	if (!IR_HOLDS(k, memcmp(row->lo + at, row->hi + at, width) <= 0, "bounds out of order"))
+		return false;
+	for (b = at; b < at + width && row->any & 1u << i; b++)
+		if (!IR_HOLDS(k, !row->lo[b] && row->hi[b] == 0xff, "bounds of any value"))
+			return false;
+	return true;
+}
+
+static bool check_row(struct ir_checker *k, const struct ir_dispatch *d, uint32_t n)
+{
+	const struct ir_row *row = &d->rows[n];
+	uint32_t at = 0, i;
+
+	if (!IR_HOLDS(k, row->rule < d->n_rules && (!n || row->rule >= row[-1].rule),
+		      "row %u leads to rule %u", n, row->rule) ||
+	    !IR_HOLDS(k, row->lo && row->hi, "row %u has no bounds", n) ||
+	    !IR_HOLDS(k, !(row->any >> d->n_fields), "row %u: more fields than there are", n))
+		return false;
+	for (i = 0; i < d->n_fields; at += d->fields[i++]->width)
+		if (!check_row_field(k, row, i, at, d->fields[i]->width))
+			return false;
+	return true;
+}
+
+static bool check_tail(struct rule_checker *rk, const struct ir_dispatch *d, uint32_t i)
+{
+	const struct ir_rule *r = &d->rules[i];
+	uint32_t j;
+
+	if (!IR_HOLDS(rk->k, r->chain == rk->rule->chain, "its rules are another chain's") ||
+	    !IR_HOLDS(rk->k, !r->never, "a rule that never matches") ||
+	    !IR_HOLDS(rk->k, r->index > (i ? r[-1].index : rk->rule->index - 1), "out of order"))
+		return false;
+	for (j = 0; j < r->n_steps; j++)
+		if (!IR_HOLDS(rk->k, r->steps[j].kind != IR_DISPATCH, "a dispatch in a dispatch"))
+			return false;
+	return ir_check_rule(rk->k, r);
+}
+
+static bool check_dispatch(struct rule_checker *rk, const struct ir_step *s)
+{
+	const struct ir_dispatch *d = s->dispatch;
+	uint32_t width = 0, i;
+
+	if (!IR_HOLDS(rk->k, d, "no dispatch") ||
+	    !IR_HOLDS(rk->k, s == &rk->rule->steps[rk->rule->n_steps - 1], "steps behind it") ||
+	    !IR_HOLDS(rk->k, d->id < rk->k->ir->n_dispatches, "dispatch %u", d->id) ||
+	    !IR_HOLDS(rk->k, d->n_fields >= 1 && d->n_fields <= IR_MAX_FIELDS, "%u fields",
+		      d->n_fields))
+		return false;
+	for (i = 0; i < d->n_fields; width += d->fields[i++]->width)
+		if (!check_sel(rk, d->fields[i]) ||
+		    !IR_HOLDS(rk->k, !has_impure(d->fields[i]), "an impure field"))
+			return false;
+	if (!IR_HOLDS(rk->k, width == d->width && width <= IR_MAX_WIDTH, "fields of %u bytes",
+		      width))
+		return false;
+	for (i = 0; i < d->n_rows; i++)
+		if (!check_row(rk->k, d, i))
+			return false;
+	for (i = 0; i < d->n_rules; i++)
+		if (!check_tail(rk, d, i))
+			return false;
+	return true;
+}
+
 static bool check_step(struct rule_checker *rk, const struct ir_step *s)
 {
 	switch (s->kind) {
@@ -214,6 +295,8 @@ static bool check_step(struct rule_checker *rk, const struct ir_step *s)
 		return check_target(rk, &s->verdict);
 	case IR_VMAP:
 		return check_vmap(rk, s);
+	case IR_DISPATCH:
+		return check_dispatch(rk, s);
 	}
 	return ir_violation(rk->k, "step kind %d", (int)s->kind);
 }

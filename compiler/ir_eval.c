@@ -222,6 +222,48 @@ static bool eval_vmap(const struct ir_step *s, struct ir_env *env, struct ir_ver
 	return true;
 }
 
+static bool eval_steps(const struct ir_rule *r, struct ir_env *env, struct ir_verdict *verdict);
+
+static bool row_holds(const struct ir_dispatch *d, const struct ir_row *row, const uint8_t *values,
+		      uint8_t defined)
+{
+	uint32_t at = 0, i;
+
+	for (i = 0; i < d->n_fields; at += d->fields[i++]->width) {
+		uint32_t width = d->fields[i]->width;
+
+		if (row->any & 1u << i)
+			continue;
+		if (!(defined & 1u << i) || memcmp(values + at, row->lo + at, width) < 0 ||
+		    memcmp(values + at, row->hi + at, width) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* First match over the rows; the rule it leads to has the last word. */
+static bool eval_dispatch(const struct ir_step *s, struct ir_env *env, struct ir_verdict *verdict)
+{
+	const struct ir_dispatch *d = s->dispatch;
+	uint8_t values[IR_MAX_WIDTH], defined = 0;
+	uint32_t at = 0, i;
+	bool matched;
+
+	for (i = 0; i < d->n_fields; at += d->fields[i++]->width)
+		if (ir_eval_sel(d->fields[i], env, values + at))
+			defined |= (uint8_t)(1u << i);
+	for (i = 0; i < d->n_rows; i++)
+		if (row_holds(d, &d->rows[i], values, defined))
+			break;
+	if (i == d->n_rows)
+		return false;
+	env->dispatched_to = &d->rules[d->rows[i].rule];
+	matched = eval_steps(env->dispatched_to, env, verdict);
+	if (env->on_rule)
+		env->on_rule(env->on_rule_arg, env->dispatched_to, matched);
+	return matched;
+}
+
 /* false: the step does not hold, and the rule ends. */
 static bool eval_step(const struct ir_step *s, struct ir_env *env, struct ir_verdict *verdict)
 {
@@ -239,23 +281,37 @@ static bool eval_step(const struct ir_step *s, struct ir_env *env, struct ir_ver
 		return true;
 	case IR_VMAP:
 		return eval_vmap(s, env, verdict);
+	case IR_DISPATCH:
+		return eval_dispatch(s, env, verdict);
 	}
 	return false;
 }
 
-static struct ir_verdict eval_rule(const struct ir_rule *r, struct ir_env *env)
+static bool eval_steps(const struct ir_rule *r, struct ir_env *env, struct ir_verdict *verdict)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->n_steps && verdict->code == IR_CONTINUE; i++)
+		if (!eval_step(&r->steps[i], env, verdict))
+			return false;
+	return !r->never;
+}
+
+/* @ret_by: the rule that gave the verdict, which may stand behind a dispatch. */
+static struct ir_verdict eval_rule(const struct ir_rule *r, struct ir_env *env,
+				   const struct ir_rule **ret_by)
 {
 	struct ir_verdict verdict = {.code = IR_CONTINUE};
 	struct ir_scratch scratch;
-	bool matched = !r->never;
-	uint32_t i;
+	bool matched;
 
 	scratch.n = 0;
 	env->scratch = &scratch;
-	for (i = 0; i < r->n_steps && matched && verdict.code == IR_CONTINUE; i++)
-		matched = eval_step(&r->steps[i], env, &verdict);
+	env->dispatched_to = NULL;
+	matched = eval_steps(r, env, &verdict);
 	env->scratch = NULL;
-	if (env->on_rule)
+	*ret_by = env->dispatched_to ? env->dispatched_to : r;
+	if (env->on_rule && ir_rule_parts(r) == 1)
 		env->on_rule(env->on_rule_arg, r, matched);
 	return verdict;
 }
@@ -274,11 +330,11 @@ static struct ir_verdict eval_rules(struct place *at, struct ir_env *env)
 	struct ir_verdict v;
 
 	while (at->rule < at->chain->n_rules) {
-		const struct ir_rule *r = &at->chain->rules[at->rule++];
+		const struct ir_rule *by;
 
-		v = eval_rule(r, env);
+		v = eval_rule(&at->chain->rules[at->rule++], env, &by);
 		if (v.code == IR_ACCEPT || v.code == IR_DROP)
-			env->decided_by = r;
+			env->decided_by = by;
 		if (v.code != IR_CONTINUE)
 			return v;
 	}

@@ -24,7 +24,7 @@ struct ir_ct {
 	uint8_t l3proto, protocol;
 	uint8_t addr[2][2][16]; /* [dir][0 src, 1 dst]; v4 in the first 4 bytes */
 	uint8_t port[2][2][2];	/* network order */
-	uint16_t zone[2];
+	uint16_t zone[3]; /* [dir]; [2]: whatever the direction */
 	uint32_t id;
 	uint8_t labels[16];
 	char helper[16];
@@ -47,8 +47,13 @@ struct ir_env {
 	uint16_t protocol; /* ETH_P_*, host order */
 	bool has_sock;
 	uint32_t skuid, skgid;
-	bool has_dst; /* a route, of which the rest: rt ... */
+	uint32_t sk_mark;
+	bool sk_transparent, sk_wildcard;
+	uint64_t sk_cgroup[8]; /* id of the cgroup at each level; 0: not that deep */
+	bool has_dst; /* a route, and what it says */
 	uint32_t rtclassid;
+	uint8_t nexthop[16]; /* v4 in the first 4 bytes */
+	bool dst_xfrm;
 	uint64_t now_ns;  /* CLOCK_MONOTONIC: limits, expiry */
 	uint64_t read_ns; /* the same when the ruleset was read: ir_elem.expires counts from it */
 	uint64_t time_ns; /* CLOCK_REALTIME */
@@ -71,8 +76,9 @@ struct ir_env {
 	void (*on_rule)(void *arg, const struct ir_rule *rule, bool matched);
 	void *on_rule_arg;
 
-	/* Private: values of impure selectors in the running rule. */
+	/* Private: values of impure selectors in the running rule; the one its dispatch chose. */
 	struct ir_scratch *scratch;
+	const struct ir_rule *dispatched_to;
 };
 
 int ir_env_init_state(struct ir_env *env, const struct ir *ir); /* -ENOMEM */

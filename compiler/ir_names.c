@@ -28,6 +28,13 @@ const char *const ir_set_kind_names[] = {
 	[IR_VERDICT_MAP] = "vmap",
 };
 
+const char *const ir_form_names[] = {
+	[IR_FORM_CODE] = "code",
+	[IR_FORM_HASH] = "hash",
+	[IR_FORM_TREE] = "tree",
+	[IR_FORM_BOXES] = "boxes",
+};
+
 static const char *const hook_names[] = {
 	[NF_INET_PRE_ROUTING] = "prerouting",	[NF_INET_LOCAL_IN] = "input",
 	[NF_INET_FORWARD] = "forward",		[NF_INET_LOCAL_OUT] = "output",

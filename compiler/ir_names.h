@@ -14,6 +14,7 @@ extern const char *const ir_op_names[IR_JHASH + 1];
 extern const char *const ir_guard_names[IR_NOT_IN + 1];
 extern const char *const ir_verdict_names[IR_GOTO + 1];
 extern const char *const ir_set_kind_names[IR_VERDICT_MAP + 1];
+extern const char *const ir_form_names[IR_FORM_BOXES + 1];
 
 /* Index of @word in @names, or -1. */
 int ir_name_find(const char *const *names, size_t n, const char *word);

@@ -187,14 +187,19 @@ static bool parse_set(struct ir_parser *p, enum ir_set_kind kind)
 
 /* ---- chains and programs ---- */
 
-static bool parse_rule(struct ir_parser *p, struct ir_chain *c, struct ir_rule *r)
+bool ir_parse_rule(struct ir_parser *p, struct ir_rule *r)
 {
-	r->chain = c;
 	if (!ir_need_word(p, "rule") || !ir_need_u32(p, &r->index) || !ir_need_word(p, "handle") ||
 	    !ir_need_number(p, UINT64_MAX, &r->handle))
 		return false;
 	r->never = ir_take_word(p, "never");
-	return r->never || ir_parse_steps(p, r);
+	return r->never || ir_need_punct(p, '{');
+}
+
+static bool parse_rule(struct ir_parser *p, struct ir_chain *c, struct ir_rule *r)
+{
+	r->chain = c;
+	return ir_parse_rule(p, r) && (r->never || ir_parse_steps(p, r));
 }
 
 static bool parse_rules(struct ir_parser *p, struct ir_chain *c)

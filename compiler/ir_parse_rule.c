@@ -199,6 +199,11 @@ static bool parse_sel(struct ir_parser *p, struct ir_sel **ret)
 	return parse_parens(p, ret);
 }
 
+bool ir_parse_sel(struct ir_parser *p, struct ir_sel **ret)
+{
+	return parse_sel(p, ret);
+}
+
 /* ---- steps ---- */
 
 static bool parse_guard(struct ir_parser *p, struct ir_step *s)
@@ -254,7 +259,7 @@ static bool parse_effect(struct ir_parser *p, struct ir_step *s)
 	return parse_effect_args(p, s);
 }
 
-static bool parse_step(struct ir_parser *p, struct ir_step *s)
+static bool parse_step(struct ir_parser *p, struct ir_rule *r, struct ir_step *s)
 {
 	if (!ir_need_u32(p, &s->expr) || !ir_need_punct(p, ':'))
 		return false;
@@ -274,22 +279,25 @@ static bool parse_step(struct ir_parser *p, struct ir_step *s)
 		s->kind = IR_VERDICT;
 		return ir_need_verdict(p, &s->verdict);
 	}
+	if (ir_take_word(p, "dispatch")) {
+		s->kind = IR_DISPATCH;
+		return ir_parse_dispatch(p, r, s);
+	}
 	if (ir_take_word(p, "vmap")) {
 		s->kind = IR_VMAP;
 		return parse_sel(p, &s->sel) && ir_need_set(p, &s->set);
 	}
-	return ir_lex_error(&p->lex, "expected a step: need, guard, effect, verdict or vmap");
+	return ir_lex_error(&p->lex, "expected a step: need, guard, effect, verdict, vmap or "
+				     "dispatch");
 }
 
 bool ir_parse_steps(struct ir_parser *p, struct ir_rule *r)
 {
 	p->n_impure = 0;
-	if (!ir_need_punct(p, '{'))
-		return false;
 	while (!ir_take_punct(p, '}')) {
 		struct ir_step s = {0};
 
-		if (!parse_step(p, &s))
+		if (!parse_step(p, r, &s))
 			return false;
 		ARENA_PUSH(p->ir->arena, r->steps, r->n_steps, s);
 	}

@@ -17,6 +17,7 @@ struct ir_parser {
 	uint32_t depth;			      /* of parentheses */
 	struct ir_sel *impure[IR_MAX_IMPURE]; /* "%N" of the rule */
 	uint32_t n_impure;
+	bool in_dispatch;
 	struct ir_chain **defined; /* in the order of the text */
 	uint32_t n_defined;
 	struct ir_index is_defined;
@@ -45,7 +46,12 @@ bool ir_need_params(struct ir_parser *p, uint32_t n, uint64_t *ret);
 bool ir_need_chain_path(struct ir_parser *p, struct ir_chain **ret);
 bool ir_need_verdict(struct ir_parser *p, struct ir_verdict *ret);
 
-/* { steps } */
+/* rule … */
+bool ir_parse_rule(struct ir_parser *p, struct ir_rule *r);
+/* steps } */
 bool ir_parse_steps(struct ir_parser *p, struct ir_rule *r);
+bool ir_parse_sel(struct ir_parser *p, struct ir_sel **ret);
+/* What follows "dispatch". */
+bool ir_parse_dispatch(struct ir_parser *p, struct ir_rule *r, struct ir_step *s);
 
 #endif

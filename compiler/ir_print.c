@@ -13,6 +13,8 @@ struct printer {
 	bool label;		      /* impure selectors get a number within their rule */
 	const struct ir_sel *impure[IR_MAX_IMPURE];
 	uint32_t n_impure;
+	uint32_t indent;
+	uint32_t row; /* of the dispatch being printed */
 };
 
 static void print_bytes(FILE *f, const uint8_t *bytes, uint32_t width)
@@ -211,6 +213,61 @@ static void print_effect(struct printer *p, const struct ir_step *s)
 	}
 }
 
+static void print_rule(struct printer *p, const struct ir_rule *r, const struct ir_dispatch *of);
+
+static void indent(struct printer *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->indent; i++)
+		fputc('\t', p->f);
+}
+
+static void print_row(struct printer *p, const struct ir_dispatch *d, const struct ir_row *row)
+{
+	uint32_t at = 0, i;
+
+	indent(p);
+	fputs("row", p->f);
+	for (i = 0; i < d->n_fields; i++) {
+		uint32_t width = d->fields[i]->width;
+
+		fputc(' ', p->f);
+		if (row->any & 1u << i) {
+			fputc('*', p->f);
+		} else {
+			print_bytes(p->f, row->lo + at, width);
+			if (memcmp(row->lo + at, row->hi + at, width) != 0) {
+				fputs("..", p->f);
+				print_bytes(p->f, row->hi + at, width);
+			}
+		}
+		at += width;
+	}
+	fputc('\n', p->f);
+}
+
+/* In full behind the rule it is the step of; by itself (ir_step_print()) only what it looks at. */
+static void print_dispatch(struct printer *p, const struct ir_dispatch *d)
+{
+	uint32_t i;
+
+	fprintf(p->f, "dispatch %s", ir_form_names[d->form]);
+	for (i = 0; i < d->n_fields; i++) {
+		fputc(' ', p->f);
+		print_sel(p, d->fields[i]);
+	}
+	if (!p->chain)
+		return;
+	fputs(" {\n", p->f);
+	p->indent++;
+	for (i = 0; i < d->n_rules; i++)
+		print_rule(p, &d->rules[i], d);
+	p->indent--;
+	indent(p);
+	fputc('}', p->f);
+}
+
 static void print_step(struct printer *p, const struct ir_step *s)
 {
 	switch (s->kind) {
@@ -232,6 +289,9 @@ static void print_step(struct printer *p, const struct ir_step *s)
 		fputs("vmap ", p->f);
 		print_sel(p, s->sel);
 		print_set_ref(p->f, s->set);
+		return;
+	case IR_DISPATCH:
+		print_dispatch(p, s->dispatch);
 		return;
 	}
 }
@@ -341,11 +401,24 @@ static void print_set(struct printer *p, const struct ir_set *s)
 
 /* ---- chains and programs ---- */
 
-static void print_rule(struct printer *p, const struct ir_rule *r)
+/* The rows that lead to @r: rules come in order. */
+static void print_rows(struct printer *p, const struct ir_dispatch *d, const struct ir_rule *r)
+{
+	uint32_t rule = (uint32_t)(r - d->rules);
+
+	if (rule == 0)
+		p->row = 0;
+	while (p->row < d->n_rows && d->rows[p->row].rule == rule)
+		print_row(p, d, &d->rows[p->row++]);
+}
+
+/* @of: the dispatch it is a rule of, or NULL. */
+static void print_rule(struct printer *p, const struct ir_rule *r, const struct ir_dispatch *of)
 {
 	uint32_t i;
 
-	fprintf(p->f, "\trule %u handle %" PRIu64, r->index, r->handle);
+	indent(p);
+	fprintf(p->f, "rule %u handle %" PRIu64, r->index, r->handle);
 	if (r->never) {
 		fputs(" never\n", p->f);
 		return;
@@ -353,12 +426,18 @@ static void print_rule(struct printer *p, const struct ir_rule *r)
 	p->label = true;
 	p->n_impure = 0;
 	fputs(" {\n", p->f);
+	p->indent++;
+	if (of)
+		print_rows(p, of, r);
 	for (i = 0; i < r->n_steps; i++) {
-		fprintf(p->f, "\t\t%u: ", r->steps[i].expr);
+		indent(p);
+		fprintf(p->f, "%u: ", r->steps[i].expr);
 		print_step(p, &r->steps[i]);
 		fputc('\n', p->f);
 	}
-	fputs("\t}\n", p->f);
+	p->indent--;
+	indent(p);
+	fputs("}\n", p->f);
 	p->label = false;
 }
 
@@ -377,8 +456,10 @@ static void print_chain(struct printer *p, const struct ir_chain *c)
 	}
 	fputs(" {\n", p->f);
 	p->chain = c;
+	p->indent = 1;
 	for (i = 0; i < c->n_rules; i++)
-		print_rule(p, &c->rules[i]);
+		print_rule(p, &c->rules[i], NULL);
+	p->indent = 0;
 	p->chain = NULL;
 	fputs("}\n", p->f);
 }

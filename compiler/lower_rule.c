@@ -421,6 +421,7 @@ static bool step_is_effect(const struct ir_step *s)
 	case IR_EFFECT:
 	case IR_VERDICT:
 	case IR_VMAP:
+	case IR_DISPATCH:
 		return true;
 	}
 	return true;
