@@ -39,14 +39,15 @@ for f in plain mixed; do
 done
 
 in_ns $r python3 - "$tmp/leak" "$tmp/alive" <<'PY' &
-import select, socket, sys
+import os, select, signal, socket, sys
+signal.signal(signal.SIGHUP, lambda *_: os.truncate(sys.argv[1], 0)) # one failure is told once
 def bound(port):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind(("0.0.0.0", port))
     s.setblocking(False)
     return s
 bad, good = bound(666), bound(777)
-leak, alive, n = open(sys.argv[1], "w"), open(sys.argv[2], "w"), 0
+leak, alive, n = open(sys.argv[1], "a"), open(sys.argv[2], "w"), 0
 while True:
     for s in select.select([bad, good], [], [])[0]:
         try:
@@ -61,6 +62,7 @@ while True:
         except BlockingIOError:
             pass
 PY
+receiver=$!
 flood() {
 	in_ns $p python3 - <<'PY'
 import socket
@@ -75,9 +77,12 @@ PY
 }
 in_ns $r nft -f "$tmp/plain.nft"
 flood &
-sleep 1
+size() { stat -c %s "$1" 2>/dev/null || echo 0; }
+for i in $(seq 100); do # until both are up
+	[ "$(size "$tmp/alive")" -gt 0 ] && break
+	sleep 0.1
+done
 
-size() { stat -c %s "$1"; }
 closed() { [ ! -s "$tmp/leak" ]; }
 passes() { # something allowed arrives within a second
 	local before i
@@ -92,11 +97,6 @@ killed() { # killed STEP COMMAND…: the command must die by SIGKILL
 	NFT_BPF_STOP_AT=$1 "${@:2}" >/dev/null 2>&1
 	[ $? = 137 ]
 }
-status_is() { # status_is KEY VALUE, of nft-bpf status -j
-	[ "$(nb $r status -j | python3 -c "
-import json, sys
-print(json.load(sys.stdin).get('$1'))")" = "$2" ]
-}
 all_bpf() {
 	nb $r status -j | python3 -c "
 import json, sys
@@ -104,51 +104,50 @@ st = json.load(sys.stdin)
 sys.exit(not all(c['compiled'] for c in st['chains'] if c['type'] == 'filter') or st['unfinished'])"
 }
 no_pins() { [ ! -e "/sys/fs/bpf/nft-bpf/net-$(stat -Lc %i /run/netns/$r)" ]; }
-no_links() { [ -z "$(ls "/sys/fs/bpf/nft-bpf/net-$(stat -Lc %i /run/netns/$r)/roots" 2>/dev/null)" ]; }
 awake() { ! in_ns $r nft list ruleset | grep -q dormant && in_ns $r nft list chain inet t in | grep -q hook; }
 
 ok "before: refused traffic does not pass" closed
 ok "before: allowed traffic passes" passes
 
-# each WHAT PREPARE COMMAND REPAIR…
+interpreted() { nb $r give && in_ns $r nft -f "$tmp/$shape.nft"; }
+compiled() { nb $r -f "$tmp/$shape.nft"; }
+load() { nb $r -f "$tmp/$shape.nft" && all_bpf; }
+again() { nb $r -f "$tmp/$shape-again.nft" && all_bpf; }
+take() { nb $r take && all_bpf; }
+give() { nb $r give && no_pins && awake; }
+
+# each WHAT PREPARE STEPS REPAIRS COMMAND…: killed at each step; one of the ways to repair in turn, or
+# with TAKEOVER_ALL=1 each of them.
 each() {
-	local what=$1 prepare=$2 command=$3 step
+	local what=$1 prepare=$2 steps=$3 repairs=($4) step repair turn=0 at
+	shift 4
 	for step in $steps; do
-		$prepare >/dev/null 2>&1
-		killed "$step" $command
-		case $? in
-		0) ;;
-		*) ok "$what, killed at $step: reached" false ;;
-		esac
-		ok "$what, killed at $step: closed" closed
-		ok "$what, killed at $step: not stuck" passes
-		ok "$what, killed at $step: status works" nb $r status
-		ok "$what, killed at $step: list works" nb $r list ruleset
-		ok "$what, killed at $step: $4 repairs" $4
-		ok "$what, killed at $step: $5 afterwards" $5
-		ok "$what, killed at $step: closed afterwards" closed
-		ok "$what, killed at $step: passes afterwards" passes
-		: >"$tmp/leak"
+		turn=$((turn + 1))
+		for repair in "${repairs[@]}"; do
+			[ -n "${TAKEOVER_ALL:-}" ] ||
+				[ "$repair" = "${repairs[turn % ${#repairs[@]}]}" ] || continue
+			at="$shape: $what, killed at $step"
+			$prepare >/dev/null 2>&1
+			ok "$at" killed "$step" "$@"
+			ok "$at: not stuck" passes
+			ok "$at: closed" closed
+			ok "$at: list and status work" listed
+			ok "$at: $repair repairs" "$repair"
+			ok "$at: $repair: not stuck" passes
+			ok "$at: $repair: closed" closed
+			[ ! -s "$tmp/leak" ] || kill -HUP $receiver
+		done
 	done
 }
-interpreted() { nb $r give; in_ns $r nft -f "$tmp/$shape.nft"; }
-compiled() { nb $r -f "$tmp/$shape.nft"; }
-load() { nb $r -f "$tmp/$shape.nft"; }
-again() { nb $r -f "$tmp/$shape-again.nft"; }
-take() { nb $r take; }
-give() { nb $r give; }
-given() { no_pins && awake; }
+listed() { nb $r status && nb $r list ruleset | grep -q 'hook input'; }
 
+give_steps=${steps#* } # no roots are attached
 for shape in plain mixed; do
-	each "$shape: load over nft" interpreted "nb $r -f $tmp/$shape.nft" load all_bpf
-	each "$shape: load over nft" interpreted "nb $r -f $tmp/$shape.nft" give given
-	each "$shape: take" interpreted "nb $r take" take all_bpf
-	each "$shape: reload" compiled "nb $r -f $tmp/$shape.nft" load all_bpf
-	each "$shape: reload" compiled "nb $r -f $tmp/$shape.nft" give given
-	each "$shape: add on top" compiled "nb $r -f $tmp/$shape-again.nft" again all_bpf
-	each "$shape: add on top" compiled "nb $r -f $tmp/$shape-again.nft" give given
-	each "$shape: give" compiled "nb $r give" load all_bpf
-	each "$shape: give" compiled "nb $r give" give given
+	each "load over nft" interpreted "$steps" "load give" nb $r -f "$tmp/$shape.nft"
+	each "take" interpreted "$steps" "take load give" nb $r take
+	each "reload" compiled "$steps" "load give take" nb $r -f "$tmp/$shape.nft"
+	each "add on top" compiled "$steps" "again give" nb $r -f "$tmp/$shape-again.nft"
+	each "give" compiled "$give_steps" "load give" nb $r give
 done
 
 # From one shape to the other: chains change their way of being off their hooks.
