@@ -163,14 +163,14 @@ static int read_stdin(struct difftest_options *o)
 	return o->text ? 0 : -ENOMEM;
 }
 
-static void print_diags(struct diags *ds)
+static void print_diags(struct diags *ds, bool verbose)
 {
 	struct diag *d;
 
 	list_for_each(d, &ds->list, node) {
 		AUTO_FREE char *text = NULL;
 
-		if (d->level < DIAG_WARNING)
+		if (d->level < DIAG_WARNING && !verbose)
 			continue;
 		text = diag_format(d);
 		fprintf(stderr, "nft-bpf: %s\n", text ? text : "out of memory");
@@ -263,7 +263,7 @@ static int difftest(const struct difftest_options *o)
 		trail_fini(&dt.trail[i]);
 	eval_check_free(dt.eval);
 	dt_unload(&dt);
-	print_diags(&dt.ds);
+	print_diags(&dt.ds, o->verbose);
 	if (err && !dt.ds.count[DIAG_ERROR])
 		fprintf(stderr, "nft-bpf: difftest: %s\n", strerror(-err));
 	dt_result_fini(&dt.result);
