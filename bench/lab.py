@@ -24,6 +24,7 @@ SETTINGS = {
 }
 # Conntrack runs where a rule asks for it, also one that no hook reaches.
 ASK_CONNTRACK = "table inet bench_ct { chain c { ct state new accept; }; }"
+UPDATES = 5
 COUNTER = re.compile(r"counter packets (\d+) bytes (\d+)")
 
 
@@ -45,6 +46,9 @@ class Lab:
         # Pins die with this mount, whatever becomes of their owners.
         subprocess.run(["mount", "-t", "bpf", "bench", self.bpffs], check=True)
         self.env = dict(os.environ, NFT_BPF_BPFFS=self.bpffs)
+        backend = os.path.join(build, ".libs/nft-bpf-llvm.so")
+        if os.path.exists(backend):
+            self.env.setdefault("NFT_BPF_BACKEND", os.path.abspath(backend))
         self.driver = subprocess.Popen(
             [self.gen, os.path.join(build, "bench/gen.bpf.o")],
             stdin=subprocess.PIPE,
@@ -144,7 +148,7 @@ class Contestant:
     def __init__(self, lab, workload, tag):
         self.lab, self.workload = lab, workload
         self.ns = f"bench-{os.getpid()}-{tag}"
-        self.load_result = self.reload_result = None
+        self.load_result = self.reload_result = self.update_result = None
 
     def takes_part(self):
         return True
@@ -163,6 +167,9 @@ class Contestant:
 
     def reload(self):
         pass
+
+    def update(self):
+        """One element comes and goes."""
 
     def counters(self):
         return None
@@ -192,8 +199,8 @@ class Loader(Contestant):
     def enter(self):
         self.lab.add(self.ns)
 
-    def run(self):
-        result = self.lab.measure(self.ns, *self.command())
+    def run(self, *command):
+        result = self.lab.measure(self.ns, *command)
         if result["timeout"]:
             raise LabError(f"not loaded within {self.lab.timeout} s")
         if result["status"]:
@@ -201,10 +208,10 @@ class Loader(Contestant):
         return result
 
     def load(self):
-        self.load_result = self.run()
+        self.load_result = self.run(*self.command())
 
     def reload(self):
-        self.reload_result = self.run()
+        self.reload_result = self.run(*self.command())
 
 
 class Nft(Loader):
@@ -213,13 +220,23 @@ class Nft(Loader):
     def command(self):
         return "nft", "-f", self.file(".nft", self.workload.nft)
 
-    def list(self):
-        return "nft", "list", "ruleset"
+    def say(self, *words):
+        return "nft", *words
+
+    def update(self):
+        if self.workload.element is None:
+            return
+        element = f"bench s {{ {self.workload.element} }}"
+        results = []
+        for _ in range(UPDATES):
+            results.append(self.run(*self.say("add", "element", "ip", element)))
+            self.run(*self.say("delete", "element", "ip", element))
+        self.update_result = sorted(results, key=lambda r: r["seconds"])[UPDATES // 2]
 
     def counters(self):
         if "counter" not in self.workload.nft:
             return None
-        return COUNTER.findall(self.lab.inside(self.ns, *self.list()).stdout)
+        return COUNTER.findall(self.lab.inside(self.ns, *self.say("list", "ruleset")).stdout)
 
 
 class NftBpf(Nft):
@@ -231,8 +248,8 @@ class NftBpf(Nft):
     def command(self):
         return self.lab.nft_bpf, "--require-bpf", "-f", self.file(".nft", self.workload.nft)
 
-    def list(self):
-        return self.lab.nft_bpf, "list", "ruleset"
+    def say(self, *words):
+        return self.lab.nft_bpf, *words
 
 
 class Iptables(Loader):

@@ -67,14 +67,18 @@ def costs(results):
     return text
 
 
-def load_cell(entry, key):
-    m = entry and entry.get(key)
-    return f"{m['seconds']:.3f}" if m else ""
+LOADS = (
+    ("load s", "load", "seconds", 1, 3),
+    ("reload s", "reload", "seconds", 1, 3),
+    ("one element ms", "update", "seconds", 1e3, 1),
+    ("peak MiB", "load", "peak_kib", 1 / 1024, 1),
+)
 
 
-def memory_cell(entry):
-    m = entry and entry.get("load")
-    return f"{m['peak_kib'] / 1024:.1f}" if m else ""
+def load_cells(entry):
+    for _, key, field, factor, digits in LOADS:
+        m = entry and entry.get(key)
+        yield f"{m[field] * factor:.{digits}f}" if m else ""
 
 
 def loads(results):
@@ -82,17 +86,12 @@ def loads(results):
     for r in results:
         seen.setdefault(r["workload"], r["contestants"])
     names = [n for n in names_in(results) if n != "floor"]
-    text = row(
-        ["workload"]
-        + [f"{n}: {what}" for n in names for what in ("load s", "reload s", "peak MiB")]
-    )
-    text += row(["---"] + ["---:"] * (3 * len(names)))
+    text = row(["workload", "contestant"] + [what for what, *_ in LOADS])
+    text += row(["---", "---"] + ["---:"] * len(LOADS))
     for workload, entries in seen.items():
-        cells = [workload]
         for n in names:
-            e = entries.get(n)
-            cells += [load_cell(e, "load"), load_cell(e, "reload"), memory_cell(e)]
-        text += row(cells)
+            if entries.get(n) and "load" in entries[n]:
+                text += row([workload, n, *load_cells(entries[n])])
     return text
 
 

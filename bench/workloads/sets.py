@@ -40,6 +40,7 @@ def slot_of(a):
 class Ip:
     """Addresses."""
 
+    spare = "240.0.0.1"
     type, flags, rule = "ipv4_addr", "", "ip saddr @s"
     ipset, ipset_match = "hash:ip", "src"
 
@@ -106,6 +107,7 @@ class Net(Interval):
 
 
 class IpPort(Ip):
+    spare = "240.0.0.1 . 9"
     type, rule = "ipv4_addr . inet_service", "ip saddr . udp dport @s"
     ipset, ipset_match = "hash:ip,port", "src,dst"
 
@@ -132,6 +134,7 @@ class IpPort(Ip):
 class IpPortRange(IpPort):
     """An address with a range of ports."""
 
+    spare = "240.0.0.1 . 9-10"
     flags, ipset = "flags interval;", None
 
     def __init__(self, r, n):
@@ -164,6 +167,7 @@ class IpPortRange(IpPort):
 class NetNetProto:
     """Pairs of nets and a protocol; nets come from two pools: fields repeat as they do in use."""
 
+    spare = "240.0.0.0/24 . 240.0.1.0/24 . tcp"
     type, flags = "ipv4_addr . ipv4_addr . inet_proto", "flags interval;"
     rule, ipset = "ip saddr . ip daddr . ip protocol @s", None
 
@@ -208,6 +212,7 @@ class NetNetProto:
 
 
 class Mac:
+    spare = "06:00:00:00:00:01"
     type, flags, rule, ipset = "ether_addr", "", "ether saddr @s", None
 
     def __init__(self, r, n):
@@ -234,6 +239,7 @@ class Mac:
 class Ifname:
     """Hit: the packets' device e0 is among the names. Miss: set-ifnameno, it is not."""
 
+    spare = '"spare0"'
     type, flags, rule, ipset = "ifname", "", "iifname @s", None
     present = True
 
@@ -270,10 +276,12 @@ KINDS = {
     "ifnameno": IfnameNo,
 }
 PATTERN = re.compile(rf"set-(?P<kind>{'|'.join(KINDS)})-(?P<n>\d+)")
+RANGES = ("ip-portrange", "net-net-proto")  # nft takes minutes to load a million of them
 FULL = [
     f"set-{kind}-{n}/{t}"
-    for kind in ("ip", "net", "interval", "ip-port", "ip-portrange", "net-net-proto", "mac")
+    for kind in ("ip", "net", "interval", "ip-port", *RANGES, "mac")
     for n in SIZES
+    if n < 1000000 or kind not in RANGES
     for t in ("fixed-hit", "fixed", "hit", "miss")
 ] + [f"set-{kind}-{n}/fixed" for kind in ("ifname", "ifnameno") for n in SIZES]
 QUICK = [
@@ -333,6 +341,7 @@ def build(name, match):
         ),
         traffic_of(kind, name),
     )
+    w.element = kind.spare
     if kind.ipset:
         w.ipset = (
             f"create s {kind.ipset} maxelem {max(n, 65536)} hashsize {max(1024, n)}\n"

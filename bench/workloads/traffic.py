@@ -50,6 +50,7 @@ class Workload:
     hook: str = "prerouting"
     priority: int = -300
     conntrack: bool = False
+    element: str | None = None  # one that is not in the set s, to be added and deleted
     flows: bool = False  # packets answer flows that local sockets open
     check_packets: int = PACKETS
 
