@@ -109,26 +109,135 @@ struct socket {
 };
 
 struct sock;
+struct cgroup;
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
 
 struct sock_common {
 	volatile unsigned char skc_state;
+	__be32 skc_rcv_saddr;
+	struct in6_addr skc_v6_rcv_saddr;
 	possible_net_t skc_net;
 	struct sock *skc_listener;
 };
 
 struct sock_cgroup_data {
+	struct cgroup *cgroup;
 	__u32 classid;
 };
 
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
+	__u32 sk_mark;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+	int level;
+	struct cgroup *ancestors[0];
+};
+
+struct xfrm_state;
+
 struct dst_entry {
+	struct xfrm_state *xfrm;
 	unsigned short flags;
 	__u32 tclassid;
+};
+
+struct rtable {
+	__u8 rt_gw_family;
+	__be32 rt_gw4;
+};
+
+struct rt6key {
+	struct in6_addr addr;
+};
+
+struct rt6_info {
+	struct rt6key rt6i_dst;
+	struct in6_addr rt6i_gateway;
+	__u32 rt6i_flags;
+};
+
+/* ---- conntrack ---- */
+
+enum nf_ct_ext_id { NF_CT_EXT_HELPER, NF_CT_EXT_ACCT, NF_CT_EXT_LABELS };
+
+struct nf_ct_ext;
+
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+struct nf_conn_counter {
+	atomic64_t packets, bytes;
+};
+
+struct nf_conn_acct {
+	struct nf_conn_counter counter[2];
+};
+
+struct nf_conntrack_helper {
+	char name[16];
+};
+
+struct nf_conn_help {
+	struct nf_conntrack_helper *helper;
+};
+
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+union nf_conntrack_man_proto {
+	__be16 all;
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+	__u16 l3num;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+		__u8 protonum;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conntrack_zone {
+	__u16 id;
+	__u8 dir;
+};
+
+struct nf_conn {
+	__u32 timeout;
+	struct nf_conntrack_zone zone;
+	struct nf_conntrack_tuple_hash tuplehash[2];
+	unsigned long status;
+	struct nf_conn *master;
+	__u32 mark;
+	struct nf_ct_ext *ext;
 };
 
 /* What IP keeps in skb->cb. */

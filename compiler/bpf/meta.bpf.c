@@ -2,6 +2,7 @@
 /*
  * meta: what the kernel knows of a packet beside its bytes. nft_meta_get_eval() decides.
  */
+#include "name.h"
 #include "route.h"
 
 enum {
@@ -93,27 +94,9 @@ NB_LEAF(meta_oif)
 	return dev_index(p->state->out, out);
 }
 
-/*
- * All bits from the highest zero byte of @chunk down: what stands behind a name's end is not zero
- * where the device had a longer name before.
- */
-NB_INLINE __u64 from_nul(__u64 chunk)
-{
-	const __u64 low = 0x7f7f7f7f7f7f7f7full;
-	__u64 m = ~(((chunk & low) + low) | chunk | low);
-
-	m |= m >> 1;
-	m |= m >> 2;
-	m |= m >> 4;
-	m |= m >> 8;
-	m |= m >> 16;
-	return m | m >> 32;
-}
-
 NB_INLINE bool dev_name(const struct net_device *dev, __u64 *out)
 {
 	const char *name;
-	__u64 nul;
 
 	out[0] = out[1] = 0;
 	if (!dev)
@@ -121,9 +104,7 @@ NB_INLINE bool dev_name(const struct net_device *dev, __u64 *out)
 	name = dev->name;
 	out[0] = nb_get((const __u8 *)name, 8);
 	out[1] = nb_get((const __u8 *)name + 8, 8);
-	nul = from_nul(out[0]);
-	out[0] &= ~nul;
-	out[1] = nul ? 0 : out[1] & ~from_nul(out[1]);
+	nb_trim_name(out);
 	return true;
 }
 
@@ -173,36 +154,40 @@ NB_LEAF(meta_oifgroup)
 	return dev_group(p->state->out, out);
 }
 
-/* strncpy() of 16 bytes; the kernel's kinds are shorter. */
-NB_INLINE bool dev_kind(const struct net_device *dev, __u64 *out)
+/*
+ * Half 0 or 1 of the kind of the device that a packet came in by (@out 0) or leaves by; 0 in half 0:
+ * it has none. strncpy() of 16 bytes, and the kernel's kinds are shorter.
+ */
+NB_GLOBAL __u64 nb_dev_kind(struct bpf_nf_ctx *ctx, __u32 out, __u32 half)
 {
+	const struct net_device *dev = out ? ctx->state->out : ctx->state->in;
 	const struct rtnl_link_ops *ops;
-	__u64 kind[3] = {};
+	__u64 kind[2] = {};
 
 	if (!dev)
-		return false;
+		return 0;
 	ops = dev->rtnl_link_ops;
-	if (!ops)
-		return false;
-	if (bpf_probe_read_kernel_str(kind, 17, ops->kind) < 0)
-		return false;
-	out[0] = bpf_be64_to_cpu(kind[0]);
-	out[1] = bpf_be64_to_cpu(kind[1]);
+	if (!ops || bpf_probe_read_kernel_str(kind, sizeof(kind), ops->kind) < 0)
+		return 0;
+	kind[0] = bpf_be64_to_cpu(kind[0]);
+	kind[1] = bpf_be64_to_cpu(kind[1]);
 	/* What the helper leaves behind the end is not promised to be zero. */
-	kind[0] = from_nul(out[0]);
-	out[0] &= ~kind[0];
-	out[1] = kind[0] ? 0 : out[1] & ~from_nul(out[1]);
-	return true;
+	nb_trim_name(kind);
+	return half ? kind[1] : kind[0];
 }
 
 NB_LEAF(meta_iifkind)
 {
-	return dev_kind(p->state->in, out);
+	out[0] = nb_dev_kind(p->ctx, 0, 0);
+	out[1] = nb_dev_kind(p->ctx, 0, 1);
+	return out[0] != 0;
 }
 
 NB_LEAF(meta_oifkind)
 {
-	return dev_kind(p->state->out, out);
+	out[0] = nb_dev_kind(p->ctx, 1, 0);
+	out[1] = nb_dev_kind(p->ctx, 1, 1);
+	return out[0] != 0;
 }
 
 /* inet_sdif(), inet6_sdif(): where the packet came in, when its device is a VRF now. */
