@@ -38,7 +38,7 @@ table inet fw {
 		meta l4proto tcp tcp sport 80 accept
 		udp sport 80 accept
 	}
-	chain fwd {
+	chain forw {
 		type filter hook forward priority filter; policy drop;
 		iifname "cli" oifname "srv" jump out_to_server
 		iifname "srv" counter accept comment "fwd-back"
@@ -66,7 +66,7 @@ nb $r status -j >"$tmp/status"
 is "all five base chains are compiled" "$(python3 -c "
 import json
 print(*sorted((c['chain'], c['compiled']) for c in json.load(open('$tmp/status'))['chains']))")" \
-	"('fwd', True) ('in', True) ('out', True) ('post', True) ('pre', True)"
+	"('forw', True) ('in', True) ('out', True) ('post', True) ('pre', True)"
 is "programs are attached by links that outlived the process" \
 	"$(bpftool link show -f 2>/dev/null | grep -c "nft-bpf/net-$(stat -Lc %i /run/netns/$r)/.*link")" 10
 
@@ -93,7 +93,7 @@ ok "output: TCP 80 passes" tcp $r 10.2.0.2 80
 ok "output: TCP 81 is refused" not tcp $r 10.2.0.2 81
 ok "output: TCP 81 is refused, IPv6" not tcp $r fd02::2 81
 
-for rule in pre:pre-drop in:in-all in:in-icmp in:in-80 fwd:fwd-back out_to_server:fwd-80 \
+for rule in pre:pre-drop in:in-all in:in-icmp in:in-80 forw:fwd-back out_to_server:fwd-80 \
 	out:out-drop post:post-drop; do
 	ok "counter ${rule#*:} moved" test "$(counter $r fw "${rule%:*}" "${rule#*:}")" -gt 0
 	is "the interpreter's counter ${rule#*:} stands still" \
