@@ -13,9 +13,24 @@ static void ctx_free(struct nft_ctx **ctx)
 		nft_ctx_free(*ctx);
 }
 
+/* nft_ctx_add_var() writes into what it is given. */
+static int add_define(struct nft_ctx *ctx, const char *define, struct diags *ds)
+{
+	char AUTO_FREE *copy = strdup(define);
+
+	if (!copy)
+		return -ENOMEM;
+	if (!strchr(copy, '=') || nft_ctx_add_var(ctx, copy)) {
+		diag_add(ds, DIAG_ERROR, "define", NULL, "%s: not of the form name=value", define);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int configure(struct nft_ctx *ctx, const struct nft_input *in, struct diags *ds)
 {
 	const char *const *p;
+	int err = 0;
 
 	if (in->out)
 		nft_ctx_set_output(ctx, in->out);
@@ -31,14 +46,9 @@ static int configure(struct nft_ctx *ctx, const struct nft_input *in, struct dia
 		if (nft_ctx_add_include_path(ctx, *p))
 			return -ENOMEM;
 	}
-	for (p = in->defines; p && *p; p++) {
-		if (nft_ctx_add_var(ctx, *p)) {
-			diag_add(ds, DIAG_ERROR, "define", NULL, "%s: not of the form name=value",
-				 *p);
-			return -EINVAL;
-		}
-	}
-	return 0;
+	for (p = in->defines; p && *p && !err; p++)
+		err = add_define(ctx, *p, ds);
+	return err;
 }
 
 /* libnftables heeds variables for files only; "define name=value" is what it makes of them. */

@@ -122,7 +122,19 @@ static const char *const message_names[] = {
 	[NFT_MSG_NEWFLOWTABLE] = "new flowtable", [NFT_MSG_DELFLOWTABLE] = "delete flowtable",
 };
 
-/* Attribute 1 names the table, 2 the chain, set, object or flowtable. */
+static const char *object_name(const struct nltb *tb, int type)
+{
+	switch (type) {
+	case NFT_MSG_NEWTABLE:
+	case NFT_MSG_DELTABLE:
+		return NULL;
+	case NFT_MSG_NEWCHAIN:
+	case NFT_MSG_DELCHAIN:
+		return nltb_str(tb, NFTA_CHAIN_NAME);
+	}
+	return nltb_str(tb, NFTA_RULE_CHAIN); /* sets, objects and flowtables have theirs there too */
+}
+
 static void tell_refused(struct commit *c, const struct nlmsghdr *nlh, int err, const char *why)
 {
 	struct diag_place at = {0};
@@ -132,9 +144,8 @@ static void tell_refused(struct commit *c, const struct nlmsghdr *nlh, int err, 
 
 	if (type >= 0 && nltb_parse_message(&tb, nlh) == 0) {
 		at.family = nlmsg_nfgen(nlh)->nfgen_family;
-		at.table = nltb_str(&tb, 1);
-		name = type == NFT_MSG_NEWTABLE || type == NFT_MSG_DELTABLE ? NULL :
-									      nltb_str(&tb, 2);
+		at.table = nltb_str(&tb, NFTA_TABLE_NAME); /* in all of them */
+		name = object_name(&tb, type);
 		if (type >= NFT_MSG_NEWCHAIN && type <= NFT_MSG_DELRULE)
 			at.chain = name;
 		if (type == NFT_MSG_NEWRULE || type == NFT_MSG_DELRULE)
