@@ -85,6 +85,7 @@ struct difftest {
 	struct ruleset *model;
 	struct lower_result lowered; /* what the test packets are made from */
 	bool loaded;		     /* programs are in place in the second namespace */
+	bool fragments_sent;	     /* later fragments: counters may differ from now on */
 	struct dt_hook hooks[2][5];  /* [0] v4, [1] v6 */
 	struct eval_check *eval;
 	struct trail trail[N_SIDES];
@@ -106,7 +107,10 @@ void dt_unload(struct difftest *dt);
 int dt_attach_probes(struct difftest *dt);
 
 /* ---- run.c ---- */
-/* Sends the packets of the list, in order, and compares. */
+/*
+ * Sends the packets of the list, in order, and compares. Later fragments go last, after counters
+ * were compared: what differs then is theirs.
+ */
 int dt_run(struct difftest *dt, struct list *packets);
 
 /* ---- compare.c ---- */
@@ -128,6 +132,7 @@ bool eval_check_is_timed(const struct eval_check *ec, uint8_t pf, uint8_t hook, 
 void eval_check_coverage(const struct eval_check *ec, struct dt_result *r);
 
 /* ---- counters.c ---- */
+/* Adds what differs now and did not before. */
 int dt_compare_counters(struct difftest *dt);
 
 /* ---- report.c ---- */
