@@ -99,7 +99,7 @@ struct set_elem {
 	struct verdict verdict; /* verdict maps */
 	char *object;	  /* object maps */
 	uint32_t flags;	  /* NFT_SET_ELEM_* (INTERVAL_END, CATCHALL) */
-	uint64_t timeout;    /* ms; 0: the set's default, UINT64_MAX never used */
+	uint64_t timeout;    /* ms; 0: the set's default; UINT64_MAX: none although it has one */
 	uint64_t expiration; /* ms left at dump; 0: none given */
 	struct exprs exprs;  /* stateful expressions: counter, limit… */
 	struct blob userdata;

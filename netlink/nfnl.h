@@ -64,11 +64,17 @@ void batch_add_table(struct batch_builder *bb, const struct table *t, bool dorma
 /* Changes flags of an existing table: dormant on or off, all else as it is. */
 void batch_set_dormant(struct batch_builder *bb, const struct table *t, bool dormant);
 /*
- * Flushes, deletes and creates the chain again with the same name and the rules of the model: as a
- * regular chain when @parked, else on its hook. Rules get fresh seq numbers (rule->seq).
+ * Deletes and creates the chain again with the same name and the rules of the model, and their
+ * anonymous sets and chains: as a regular chain when @parked, else on its hook. Rules, those of
+ * anonymous chains too, get fresh seq numbers (rule->seq, from 0x40000000; captured ones are small).
+ * The chain moves to the end of its table, and among base chains of one hook and priority it is now
+ * the one registered last: rehang several in the order of chain->seq.
  */
 void batch_rehang_chain(struct batch_builder *bb, struct chain *c, bool parked);
-/* Replaces one rule (by handle) by the model's, e.g. to write counters back. */
+/*
+ * Replaces one rule (by handle, which it keeps) by the model's, e.g. to write counters back; with its
+ * anonymous sets and chains, whose rules have no replacement of their own: for those nothing is done.
+ */
 void batch_replace_rule(struct batch_builder *bb, const struct rule *r);
 /* The builder's messages as a batch of its own; empties the builder. */
 int batch_builder_take(struct batch_builder *bb, struct batch *ret);
@@ -77,7 +83,10 @@ bool batch_builder_is_empty(const struct batch_builder *bb);
 struct commit_options {
 	bool dry_run;	     /* validated, not committed */
 	uint32_t generation; /* refuse when the kernel's ruleset moved on (-ERESTART); 0: whatever */
-	/* Called for each rule the kernel made, with the seq of its message; NULL: no echo. */
+	/*
+	 * Called for each rule the kernel made, with the seq of its message, when all is committed;
+	 * NULL: no echo. Sets or clears NLM_F_ECHO in the batch.
+	 */
 	void (*on_rule)(void *arg, uint32_t seq, uint8_t family, const char *table,
 			const char *chain, uint64_t handle);
 	void *arg;
