@@ -251,6 +251,17 @@ class NftBpf(Nft):
     def say(self, *words):
         return self.lab.nft_bpf, *words
 
+    def run(self, *command):
+        """Not only accepted: every chain has to run as BPF, or nft would be measured twice."""
+        result = super().run(*command)
+        status = self.lab.inside(self.ns, *self.say("status", "-j")).stdout
+        chains = json.loads(status or "{}").get("chains", [])
+        left = [c for c in chains if not c["compiled"]]
+        if left or not chains:
+            why = "; ".join(r["text"] for c in left for r in c.get("reasons", []))
+            raise LabError(f"not compiled: {why or 'no chain'}")
+        return result
+
 
 class Iptables(Loader):
     name, program = "iptables", "iptables-legacy-restore"
