@@ -107,7 +107,7 @@ nb() { # nb NS ARGS…
 serve() {
 	local n=$1
 	shift
-	in_ns "$n" python3 - "$@" <<'PY' &
+	nsenter --net="/run/netns/$n" python3 - "$@" <<'PY' & # not in_ns: killing its shell leaves this
 import selectors, socket, sys
 sel = selectors.DefaultSelector()
 for port in map(int, sys.argv[1:]):

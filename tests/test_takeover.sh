@@ -38,7 +38,8 @@ for f in plain mixed; do
 	sed -e 's/^flush ruleset$//' -e 's/jump common/udp dport 666 drop/' "$tmp/$f.nft" >"$tmp/$f-again.nft"
 done
 
-in_ns $r python3 - "$tmp/leak" "$tmp/alive" <<'PY' &
+# Not in_ns: the shell that a function in the background runs in dies without what it started.
+nsenter --net=/run/netns/$r python3 - "$tmp/leak" "$tmp/alive" <<'PY' &
 import os, select, signal, socket, sys
 signal.signal(signal.SIGHUP, lambda *_: os.truncate(sys.argv[1], 0)) # one failure is told once
 def bound(port):
@@ -63,8 +64,8 @@ while True:
             pass
 PY
 receiver=$!
-flood() {
-	in_ns $p python3 - <<'PY'
+in_ns $r nft -f "$tmp/plain.nft"
+nsenter --net=/run/netns/$p python3 - <<'PY' &
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 while True:
@@ -74,9 +75,6 @@ while True:
         except OSError:
             pass
 PY
-}
-in_ns $r nft -f "$tmp/plain.nft"
-flood &
 size() { stat -c %s "$1" 2>/dev/null || echo 0; }
 for i in $(seq 100); do # until both are up
 	[ "$(size "$tmp/alive")" -gt 0 ] && break
