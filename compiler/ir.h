@@ -338,6 +338,7 @@ struct ir {
 	uint32_t shared_state_size; /* bytes of the shared area, 8-aligned pieces */
 	uint32_t n_sels;
 	uint32_t n_dispatches;
+	uint64_t seed; /* of hashes in tables */
 	struct ir_tables *tables; /* ir_index.h: hash-consing, find by name */
 };
 
@@ -350,12 +351,14 @@ struct ir_chain *ir_chain_find(const struct ir *ir, uint8_t pf, uint8_t family, 
 			       const char *name);
 struct ir_prog *ir_prog_new(struct ir *ir);
 struct ir_dispatch *ir_dispatch_new(struct ir *ir);
-/* Each rule of @r, itself first, then those behind its dispatch: r = ir_rule_part(rule, i). */
+/* The rules of @r, itself first, then those behind its dispatch: ir_rule_part(r, 0 … parts - 1). */
+static inline bool ir_rule_is_dispatch(const struct ir_rule *r)
+{
+	return r->n_steps && r->steps[r->n_steps - 1].kind == IR_DISPATCH;
+}
 static inline uint32_t ir_rule_parts(const struct ir_rule *r)
 {
-	const struct ir_step *last = r->n_steps ? &r->steps[r->n_steps - 1] : NULL;
-
-	return last && last->kind == IR_DISPATCH ? last->dispatch->n_rules + 1 : 1;
+	return ir_rule_is_dispatch(r) ? r->steps[r->n_steps - 1].dispatch->n_rules + 1 : 1;
 }
 static inline const struct ir_rule *ir_rule_part(const struct ir_rule *r, uint32_t i)
 {

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a dispatch (ir.h) is for the data path: keys instead of rows, records instead of rules.
+ *
+ * Keys. The fields' values one after the other. A field that may have no value, and that some row
+ * does not ask for, has a byte more in front: 1, or 0 and zeros when there is no value.
+ *
+ *	form	rows				found by
+ *	CODE	points, or of one field ranges	a search tree of compares; the constants are in code
+ *	HASH	points				classify.h, as the next two
+ *	TREE	of one field			disjoint intervals
+ *	BOXES	any				the first of the boxes that hold the key
+ *
+ * Records. Rules that differ in nothing but their counters share code, a "shape". So what a look-up
+ * gives is a record of u32 words: the shape's number (when there are several), then the number of
+ * each counter of it, in the order of its steps. A program grows with the number of shapes, not with
+ * that of rules.
+ */
+#ifndef NFT_BPF_COMPILER_DISPATCH_H
+#define NFT_BPF_COMPILER_DISPATCH_H
+
+#include "classify/classify.h"
+#include "ir.h"
+
+#define DISPATCH_MAX_CODE     32    /* pieces of CODE */
+#define DISPATCH_MAX_SHAPES   8192  /* each is code */
+#define DISPATCH_MAX_COUNTERS 15    /* of one rule */
+
+struct dispatch_piece {
+	const uint8_t *lo, *hi; /* table->key_width bytes; hi == lo: a point */
+	uint32_t rule;
+};
+
+struct dispatch_table {
+	bool lacks[IR_MAX_FIELDS]; /* has the byte in front */
+	uint32_t key_width;
+	/* CODE, TREE: disjoint, ascending; HASH: distinct; BOXES: the rows. Number: classify's index. */
+	struct dispatch_piece *pieces;
+	uint32_t n_pieces;
+	uint32_t *shape;  /* by rule */
+	uint32_t *shapes; /* a rule of each */
+	uint32_t n_shapes;
+	uint32_t n_counters; /* most that a shape has */
+	void *blob;	     /* NULL: CODE */
+	size_t blob_size;
+	struct classify_info info;
+};
+
+/* Can @sel be without a value where @pf's packets are? Network headers are whole in all hooks. */
+bool sel_may_lack(const struct ir_sel *sel, uint8_t pf);
+
+/*
+ * The table of @d, made when it is not there yet. 0; -EINVAL: its form cannot have such rows; -E2BIG:
+ * too many shapes or pieces, or boxes that overlap too much.
+ */
+int dispatch_table_get(struct ir *ir, struct ir_dispatch *d, const struct dispatch_table **ret);
+
+/* The record of @rule: words into @ret, of dispatch_words() each. */
+uint32_t dispatch_words(const struct dispatch_table *t);
+void dispatch_record(const struct ir_dispatch *d, const struct dispatch_table *t, uint32_t rule,
+		     uint32_t *ret);
+
+/* ---- dispatch_shape.c ---- */
+
+/* Fills .shape, .shapes, .n_shapes, .n_counters. -E2BIG: more than the limits above. */
+int dispatch_shapes(struct arena *a, const struct ir_dispatch *d, struct dispatch_table *t);
+/* The counter that @st counts in, or NULL. */
+static inline const struct ir_state *dispatch_counter(const struct ir_step *st)
+{
+	return st->kind == IR_EFFECT && st->effect->per_cpu ? st->state : NULL;
+}
+
+/* ---- dispatch_sweep.c ---- */
+
+/* Rows of one field, the first that holds wins: disjoint intervals in ascending order. */
+void dispatch_sweep(struct arena *a, const struct dispatch_piece *rows, uint32_t n, uint32_t width,
+		    struct dispatch_piece **ret, uint32_t *ret_n);
+
+#endif

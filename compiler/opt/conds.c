@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guards at the start of a rule as conditions: per selector, the ranges its value must lie in.
+ *
+ * Only what is pure is read, and only up to the first step that does something or may change; so the
+ * order of guards does not matter, nor which of them fails. A mask that is a prefix gives a range of
+ * what is masked, an equal concatenation conditions on its parts.
+ */
+#include "../dispatch.h"
+#include "opt.h"
+
+struct reader {
+	struct ir *ir;
+	uint8_t pf;
+	struct opt_rule *out;
+	uint32_t step;
+};
+
+struct ranges {
+	struct opt_range r[OPT_MAX_RANGES];
+	uint32_t n;
+};
+
+static const uint8_t *filled(struct ir *ir, uint32_t width, uint8_t with)
+{
+	uint8_t *bytes = arena_alloc(ir->arena, width);
+
+	memset(bytes, with, width);
+	return bytes;
+}
+
+/* The next byte string up or down; false: there is none. */
+static bool neighbour(struct ir *ir, const uint8_t *from, uint32_t width, bool up,
+		      const uint8_t **ret)
+{
+	uint8_t *b = arena_memdup(ir->arena, from, width);
+
+	for (uint32_t i = width; i-- > 0;) {
+		if (up ? ++b[i] != 0 : b[i]-- != 0) {
+			*ret = b;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- sets of ranges ---- */
+
+/* What no range holds; false: too many. */
+static bool complement(struct ir *ir, const struct ranges *of, uint32_t width, struct ranges *ret)
+{
+	const uint8_t *from = filled(ir, width, 0);
+	bool open = true;
+
+	ret->n = 0;
+	for (uint32_t i = 0; i < of->n && open; i++) {
+		if (memcmp(from, of->r[i].lo, width) < 0) {
+			if (ret->n == OPT_MAX_RANGES)
+				return false;
+			ret->r[ret->n].lo = from;
+			neighbour(ir, of->r[i].lo, width, false, &ret->r[ret->n++].hi);
+		}
+		open = neighbour(ir, of->r[i].hi, width, true, &from);
+	}
+	if (open) {
+		if (ret->n == OPT_MAX_RANGES)
+			return false;
+		ret->r[ret->n++] = (struct opt_range){from, filled(ir, width, 0xff)};
+	}
+	return true;
+}
+
+static const uint8_t *later(const uint8_t *a, const uint8_t *b, uint32_t width)
+{
+	return memcmp(a, b, width) >= 0 ? a : b;
+}
+
+static const uint8_t *earlier(const uint8_t *a, const uint8_t *b, uint32_t width)
+{
+	return memcmp(a, b, width) <= 0 ? a : b;
+}
+
+static bool intersect(const struct opt_cond *a, const struct ranges *b, uint32_t width,
+		      struct ranges *ret)
+{
+	ret->n = 0;
+	for (uint32_t i = 0; i < a->n_ranges; i++) {
+		for (uint32_t k = 0; k < b->n; k++) {
+			const uint8_t *lo = later(a->ranges[i].lo, b->r[k].lo, width);
+			const uint8_t *hi = earlier(a->ranges[i].hi, b->r[k].hi, width);
+
+			if (memcmp(lo, hi, width) > 0)
+				continue;
+			if (ret->n == OPT_MAX_RANGES)
+				return false;
+			ret->r[ret->n++] = (struct opt_range){lo, hi};
+		}
+	}
+	return true;
+}
+
+/* ---- masks ---- */
+
+/* Ones, then zeros. */
+static bool is_prefix(const struct ir_sel *mask)
+{
+	bool ended = false;
+
+	for (uint32_t i = 0; i < mask->width; i++) {
+		uint8_t m = mask->bytes[i], inverse = (uint8_t)~m;
+
+		if ((ended && m) || (inverse & (inverse + 1)))
+			return false;
+		ended |= m != 0xff;
+	}
+	return true;
+}
+
+static bool is_prefix_mask(const struct ir_sel *s)
+{
+	return s->op == IR_AND && s->args[1]->op == IR_CONST && s->args[0]->op != IR_CONST &&
+	       is_prefix(s->args[1]);
+}
+
+/* Values whose masked part lies in the ranges. */
+static void unmask(struct ir *ir, const struct ir_sel *mask, struct ranges *r)
+{
+	uint32_t n = 0, width = mask->width;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint8_t *lo = arena_memdup(ir->arena, r->r[i].lo, width);
+		uint8_t *hi = arena_memdup(ir->arena, r->r[i].hi, width);
+		const uint8_t *from = lo;
+		bool odd = false;
+
+		for (uint32_t b = 0; b < width; b++) {
+			odd |= (lo[b] & ~mask->bytes[b]) != 0;
+			hi[b] |= (uint8_t)~mask->bytes[b];
+		}
+		/* Between two masked values: the next one up. */
+		for (uint32_t b = 0; b < width && odd; b++)
+			lo[b] |= (uint8_t)~mask->bytes[b];
+		if (odd && !neighbour(ir, lo, width, true, &from))
+			continue;
+		if (memcmp(from, hi, width) <= 0)
+			r->r[n++] = (struct opt_range){from, hi};
+	}
+	r->n = n;
+}
+
+/* ---- guards ---- */
+
+static bool is_pure(const struct ir_sel *s)
+{
+	if (s->impure)
+		return false;
+	if (s->op == IR_MAP && (s->set->is_mutable || s->set->has_timeout))
+		return false;
+	for (uint32_t i = 0; i < s->n_args; i++)
+		if (!is_pure(s->args[i]))
+			return false;
+	return true;
+}
+
+static bool set_ranges(const struct ir_set *set, uint32_t width, struct ir *ir, struct ranges *ret)
+{
+	ret->n = 0;
+	if (set->is_mutable || set->has_timeout || set->n_states || set->ranged ||
+	    set->n_elems > OPT_MAX_RANGES)
+		return false;
+	for (size_t i = 0; i < set->n_elems; i++) {
+		const struct ir_elem *e = &set->elems[i];
+
+		if (e->expires)
+			return false;
+		if (!e->lo) {
+			ret->r[0] = (struct opt_range){filled(ir, width, 0), filled(ir, width, 0xff)};
+			ret->n = 1;
+			return true;
+		}
+		ret->r[ret->n++] = (struct opt_range){e->lo, e->hi};
+	}
+	return true;
+}
+
+/* The values that equality, a range or a set has, whether asked for or excluded. */
+static bool named_ranges(struct reader *rd, const struct ir_step *st, struct ranges *ret)
+{
+	ret->n = 1;
+	switch (st->guard) {
+	case IR_EQ:
+	case IR_NE:
+		ret->r[0] = (struct opt_range){st->lo, st->lo};
+		return true;
+	case IR_RANGE:
+	case IR_NOT_RANGE:
+		ret->r[0] = (struct opt_range){st->lo, st->hi};
+		ret->n = memcmp(st->lo, st->hi, st->sel->width) <= 0;
+		return true;
+	case IR_IN:
+	case IR_NOT_IN:
+		return set_ranges(st->set, st->sel->width, rd->ir, ret);
+	}
+	return false;
+}
+
+/* The values that the guard lets through. */
+static bool guard_ranges(struct reader *rd, const struct ir_step *st, struct ranges *ret)
+{
+	struct ranges out;
+
+	if (st->guard == IR_EQ || st->guard == IR_RANGE || st->guard == IR_IN)
+		return named_ranges(rd, st, ret);
+	return named_ranges(rd, st, &out) && complement(rd->ir, &out, st->sel->width, ret);
+}
+
+static bool is_full(const struct ranges *r, uint32_t width)
+{
+	for (uint32_t b = 0; b < width; b++)
+		if (r->n != 1 || r->r[0].lo[b] || r->r[0].hi[b] != 0xff)
+			return false;
+	return true;
+}
+
+static struct opt_cond *cond_of(struct reader *rd, struct ir_sel *sel)
+{
+	struct opt_rule *o = rd->out;
+	struct opt_cond c = {.sel = sel, .step = rd->step};
+	uint32_t i = o->n_conds;
+
+	for (uint32_t k = 0; k < o->n_conds; k++)
+		if (o->conds[k].sel == sel)
+			return &o->conds[k];
+	ARENA_PUSH(rd->ir->arena, o->conds, o->n_conds, c);
+	for (; i && o->conds[i - 1].sel->id > sel->id; i--)
+		o->conds[i] = o->conds[i - 1];
+	o->conds[i] = c;
+	return &o->conds[i];
+}
+
+/* Adds "@sel in @r"; false: it cannot be said. */
+static bool add_cond(struct reader *rd, struct ir_sel *sel, struct ranges *r)
+{
+	struct opt_cond *c;
+
+	if (is_prefix_mask(sel)) {
+		unmask(rd->ir, sel->args[1], r);
+		return add_cond(rd, sel->args[0], r);
+	}
+	if (is_full(r, sel->width) && !sel_may_lack(sel, rd->pf))
+		return true;
+	c = cond_of(rd, sel);
+	if (c->ranges) {
+		struct ranges both;
+
+		if (!intersect(c, r, sel->width, &both))
+			return false;
+		*r = both;
+		c->step = OPT_SEVERAL;
+	}
+	c->ranges = arena_memdup(rd->ir->arena, r->r, MAX(r->n, 1u) * sizeof(*r->r));
+	c->n_ranges = r->n;
+	rd->out->never |= r->n == 0;
+	return true;
+}
+
+/* A concatenation equal to a constant: each part is. */
+static bool add_parts(struct reader *rd, const struct ir_step *st)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < st->sel->n_args; at += st->sel->args[i++]->width) {
+		struct ranges r;
+
+		r.n = 1;
+		r.r[0] = (struct opt_range){st->lo + at, st->lo + at};
+		if (st->sel->args[i]->op == IR_CONST) {
+			rd->out->never |= memcmp(st->sel->args[i]->bytes, st->lo + at,
+						 st->sel->args[i]->width) != 0;
+			continue;
+		}
+		if (!add_cond(rd, st->sel->args[i], &r))
+			return false;
+		cond_of(rd, st->sel->args[i])->step = OPT_SEVERAL;
+	}
+	return true;
+}
+
+static bool read_step(struct reader *rd, const struct ir_step *st)
+{
+	struct ranges r;
+
+	if (st->kind == IR_NEED && is_pure(st->sel)) {
+		r.n = 1;
+		r.r[0] = (struct opt_range){filled(rd->ir, st->sel->width, 0),
+					    filled(rd->ir, st->sel->width, 0xff)};
+		return add_cond(rd, st->sel, &r);
+	}
+	if (st->kind != IR_GUARD || !is_pure(st->sel) || st->sel->op == IR_CONST)
+		return false;
+	if (st->guard == IR_EQ && st->sel->op == IR_CONCAT)
+		return add_parts(rd, st);
+	return guard_ranges(rd, st, &r) && add_cond(rd, st->sel, &r);
+}
+
+/* ---- what comes behind the guards ---- */
+
+static bool ends_chain(const struct ir_verdict *v)
+{
+	return v->code == IR_ACCEPT || v->code == IR_DROP || v->code == IR_RETURN ||
+	       v->code == IR_GOTO;
+}
+
+static bool may_pass(const struct ir_rule *r, uint32_t from, uint8_t pf)
+{
+	for (uint32_t i = from; i < r->n_steps; i++) {
+		const struct ir_step *s = &r->steps[i];
+
+		if (s->kind == IR_VERDICT && s->verdict.code != IR_CONTINUE)
+			return !ends_chain(&s->verdict);
+		if (s->kind == IR_EFFECT) {
+			for (uint32_t k = 0; k < s->n_args; k++)
+				if (sel_may_lack(s->args[k], pf))
+					return true;
+			if (!s->effect->may_break)
+				continue;
+		}
+		if (s->kind != IR_VERDICT && !(s->kind == IR_EFFECT && !s->effect->may_break))
+			return true;
+	}
+	return true;
+}
+
+void opt_conds(struct ir *ir, const struct ir_rule *rule, struct opt_rule *ret)
+{
+	struct reader rd = {.ir = ir, .pf = rule->chain->pf, .out = ret};
+
+	*ret = (struct opt_rule){.rule = rule, .never = rule->never, .may_pass = true};
+	if (ir_rule_is_dispatch(rule))
+		return;
+	for (; rd.step < rule->n_steps; rd.step++)
+		if (!read_step(&rd, &rule->steps[rd.step]))
+			break;
+	ret->n_guards = rd.step;
+	ret->may_pass = may_pass(rule, rd.step, rd.pf);
+}
+
+bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b)
+{
+	if (a->sel != b->sel || a->n_ranges != b->n_ranges)
+		return false;
+	for (uint32_t i = 0; i < a->n_ranges; i++)
+		if (memcmp(a->ranges[i].lo, b->ranges[i].lo, a->sel->width) != 0 ||
+		    memcmp(a->ranges[i].hi, b->ranges[i].hi, a->sel->width) != 0)
+			return false;
+	return true;
+}

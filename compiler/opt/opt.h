@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The optimiser: passes over the IR, one file each, run in the order of opt.c.
+ *
+ * What every pass keeps: verdicts, counters and all other state, for every packet whose network
+ * header is whole (sel_may_lack()); ir_check() holds before and after. Rules keep their numbers,
+ * handles and origins, those behind a dispatch too, so that whatever is told about one still names
+ * the user's rule. tests/test_opt.c evaluates before and after.
+ */
+#ifndef NFT_BPF_COMPILER_OPT_H
+#define NFT_BPF_COMPILER_OPT_H
+
+#include "../ir.h"
+
+struct opt_options {
+	uint64_t seed; /* of hashes: random, kept from packets' senders */
+};
+
+/* Changes @ir in place. */
+void opt_run(struct ir *ir, const struct opt_options *opt);
+
+/* dispatch.c: runs of rules become one look-up each. */
+void opt_dispatch(struct ir *ir);
+
+/* ---- conds.c: what a rule asks before it does anything ---- */
+
+struct opt_range {
+	const uint8_t *lo, *hi; /* sel->width bytes, inclusive */
+};
+
+/* @sel has a value, which lies in one of the ranges: disjoint, ascending. */
+struct opt_cond {
+	struct ir_sel *sel;
+	const struct opt_range *ranges;
+	uint32_t n_ranges;
+	uint32_t step; /* the guard it comes from; OPT_SEVERAL: of more than one */
+};
+#define OPT_SEVERAL UINT32_MAX
+
+#define OPT_MAX_RANGES 256
+
+struct opt_rule {
+	const struct ir_rule *rule;
+	struct opt_cond *conds; /* all of them hold, or the rule does not match; by selector id */
+	uint32_t n_conds;
+	uint32_t n_guards; /* steps that the conditions stand for */
+	bool never;	   /* they contradict each other */
+	bool may_pass;	   /* when they hold: the chain's next rule may still run */
+};
+
+/* Reads the pure guards at the start of @rule as conditions. */
+void opt_conds(struct ir *ir, const struct ir_rule *rule, struct opt_rule *ret);
+bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b);
+
+/* ---- fields.c: rows of several rules ---- */
+
+struct opt_fields {
+	struct ir_sel *sel[IR_MAX_FIELDS];
+	uint32_t n, width;
+};
+/* Adds the selectors of @r; false, and unchanged, when they are too many or too wide. */
+bool opt_fields_add(struct opt_fields *f, const struct opt_rule *r);
+bool opt_same_fields(const struct opt_rule *a, const struct opt_rule *b);
+/* Rows that a rule needs: products of ranges. */
+uint32_t opt_n_rows(const struct opt_rule *r);
+/* Appends the rows of @r to @d, leading to its rule @number. */
+void opt_add_rows(struct ir *ir, struct ir_dispatch *d, const struct opt_rule *r, uint32_t number);
+
+#endif
