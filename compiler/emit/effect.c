@@ -81,19 +81,34 @@ static void add_to(struct gen *g, LLVMValueRef where, LLVMValueRef n)
 	LLVMSetVolatile(LLVMBuildStore(g->b, LLVMBuildAdd(g->b, v, n, ""), where), 1);
 }
 
-static LLVMValueRef counter_at(struct gen *g, uint64_t offset)
+static void count_at(struct gen *g, LLVMValueRef packets)
 {
-	LLVMValueRef at = gen_i64(g, offset);
+	LLVMValueRef len = gen_frame_load(g, g->i32, 0); /* nb_frame.len */
+	LLVMValueRef eight = gen_i64(g, 8), bytes;
 
-	return LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, "");
+	bytes = LLVMBuildInBoundsGEP2(g->b, g->i8, packets, &eight, 1, "");
+	add_to(g, packets, gen_i64(g, 1));
+	add_to(g, bytes, LLVMBuildZExt(g->b, len, g->i64, ""));
 }
 
 static void count(struct gen *g, const struct ir_state *state)
 {
-	LLVMValueRef len = gen_frame_load(g, g->i32, 0); /* nb_frame.len */
+	LLVMValueRef at = gen_i64(g, 16ull * state->index);
 
-	add_to(g, counter_at(g, 16ull * state->index), gen_i64(g, 1));
-	add_to(g, counter_at(g, 16ull * state->index + 8), LLVMBuildZExt(g->b, len, g->i64, ""));
+	count_at(g, LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, ""));
+}
+
+/* A rule behind a dispatch shares its code with others: the record says which counter. */
+static void count_step(struct gen *g, const struct ir_step *st)
+{
+	LLVMValueRef at;
+
+	if (!g->p->counters) {
+		count(g, st->state);
+		return;
+	}
+	at = LLVMBuildMul(g->b, *g->p->counters++, gen_i64(g, 16), "");
+	count_at(g, LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, ""));
 }
 
 static void call_helper(struct gen *g, const struct ir_effect_op *op, const struct ir_state *state,
@@ -137,7 +152,7 @@ void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 	struct val *vals = arena_alloc(g->arena, (st->n_args + 1) * sizeof(*vals));
 
 	if (st->effect->per_cpu) {
-		count(g, st->state);
+		count_step(g, st);
 		return;
 	}
 	for (uint32_t i = 0; i < st->n_args; i++)

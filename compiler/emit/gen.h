@@ -75,6 +75,7 @@ struct gen_prog {
 		struct val val;
 	} *cache;
 	uint32_t stamp;
+	const LLVMValueRef *counters; /* numbers of the running rule's, next first; NULL: its own */
 	uint32_t chain; /* plan index of the running chain */
 	uint32_t rule;	/* index in its rules */
 };
@@ -221,6 +222,10 @@ void gen_counters_init(struct gen *g, bool is_new);
 /* rule.c */
 void gen_rule(struct gen *g, const struct ir_rule *rule, LLVMBasicBlockRef next);
 void gen_verdict(struct gen *g, const struct ir_verdict *v);
+
+/* dispatch.c */
+/* Ends the block: to what the row found says, or to @next. */
+void gen_dispatch(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef next);
 
 /* part.c */
 /* Calls the part of the running chain that begins at the running rule, and goes where it says. */

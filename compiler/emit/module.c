@@ -162,7 +162,17 @@ static bool is_program(LLVMValueRef f)
 	return !LLVMIsDeclaration(f) && section && *section;
 }
 
-/* "used" kept the helpers alive until here: what is not called goes, the rest will be inlined. */
+static bool is_function_of_its_own(LLVMValueRef f)
+{
+	unsigned kind = LLVMGetEnumAttributeKindForName("noinline", 8);
+
+	return LLVMGetEnumAttributeAtIndex(f, LLVMAttributeFunctionIndex, kind) != NULL;
+}
+
+/*
+ * "used" kept the helpers alive until here: what is not called goes, the rest will be inlined, but
+ * for functions of their own: hidden, which tells libbpf that they are static in BTF, too.
+ */
 static void drop_unused(struct gen *g)
 {
 	static const char *const keep[] = {"llvm.compiler.used", "llvm.used"};
@@ -187,7 +197,8 @@ static void drop_unused(struct gen *g)
 		}
 	}
 	for (LLVMValueRef f = LLVMGetFirstFunction(g->mod); f; f = LLVMGetNextFunction(f)) {
-		if (!LLVMIsDeclaration(f) && LLVMGetVisibility(f) == LLVMHiddenVisibility) {
+		if (!LLVMIsDeclaration(f) && LLVMGetVisibility(f) == LLVMHiddenVisibility &&
+		    !is_function_of_its_own(f)) {
 			LLVMSetVisibility(f, LLVMDefaultVisibility);
 			LLVMSetLinkage(f, LLVMInternalLinkage);
 		}

@@ -34,6 +34,20 @@ static void add_uses(struct placer *w, const struct ir_sel *sel, struct plan_pos
 	u->n += n;
 }
 
+static void find_uses_of(struct placer *w, const struct ir_rule *r, struct plan_pos pos)
+{
+	for (uint32_t s = 0; s < r->n_steps; s++) {
+		const struct ir_step *st = &r->steps[s];
+
+		if (st->sel)
+			add_uses(w, st->sel, pos, 1);
+		for (uint32_t k = 0; k < st->n_args; k++)
+			add_uses(w, st->args[k], pos, 1);
+		for (uint32_t k = 0; st->dispatch && k < st->dispatch->n_fields; k++)
+			add_uses(w, st->dispatch->fields[k], pos, 1);
+	}
+}
+
 static void find_uses(struct placer *w)
 {
 	for (uint32_t i = 1; i < w->plan->n_chains; i++) {
@@ -42,14 +56,8 @@ static void find_uses(struct placer *w)
 		for (uint32_t r = 0; r < c->n_rules; r++) {
 			struct plan_pos pos = {i, r};
 
-			for (uint32_t s = 0; s < c->rules[r].n_steps; s++) {
-				const struct ir_step *st = &c->rules[r].steps[s];
-
-				if (st->sel)
-					add_uses(w, st->sel, pos, 1);
-				for (uint32_t k = 0; k < st->n_args; k++)
-					add_uses(w, st->args[k], pos, 1);
-			}
+			for (uint32_t k = 0; k < ir_rule_parts(&c->rules[r]); k++)
+				find_uses_of(w, ir_rule_part(&c->rules[r], k), pos);
 		}
 	}
 }

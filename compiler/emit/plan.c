@@ -26,6 +26,18 @@ static void visit_verdict(struct builder *w, const struct ir_verdict *v)
 		visit(w, v->chain);
 }
 
+static void visit_rule(struct builder *w, const struct ir_rule *r)
+{
+	for (uint32_t s = 0; s < r->n_steps; s++) {
+		const struct ir_step *st = &r->steps[s];
+
+		if (st->kind == IR_VERDICT)
+			visit_verdict(w, &st->verdict);
+		for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++)
+			visit_verdict(w, &st->set->elems[e].verdict);
+	}
+}
+
 static void visit(struct builder *w, const struct ir_chain *c)
 {
 	if (w->state[c->id] == OPEN)
@@ -33,16 +45,9 @@ static void visit(struct builder *w, const struct ir_chain *c)
 	if (w->state[c->id] != UNSEEN)
 		return;
 	w->state[c->id] = OPEN;
-	for (uint32_t r = 0; r < c->n_rules; r++) {
-		for (uint32_t s = 0; s < c->rules[r].n_steps; s++) {
-			const struct ir_step *st = &c->rules[r].steps[s];
-
-			if (st->kind == IR_VERDICT)
-				visit_verdict(w, &st->verdict);
-			for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++)
-				visit_verdict(w, &st->set->elems[e].verdict);
-		}
-	}
+	for (uint32_t r = 0; r < c->n_rules; r++)
+		for (uint32_t i = 0; i < ir_rule_parts(&c->rules[r]); i++)
+			visit_rule(w, ir_rule_part(&c->rules[r], i));
 	w->state[c->id] = DONE;
 	w->post[w->n_post++] = c;
 }
@@ -80,6 +85,19 @@ static void add_edge(struct builder *w, struct plan_chain *pc, uint32_t rule,
 	ARENA_PUSH(w->a, pc->edges, pc->n_edges, e);
 }
 
+static void add_edges(struct builder *w, struct plan_chain *pc, uint32_t number,
+		      const struct ir_rule *r)
+{
+	for (uint32_t s = 0; s < r->n_steps; s++) {
+		const struct ir_step *st = &r->steps[s];
+
+		if (st->kind == IR_VERDICT)
+			add_edge(w, pc, number, &st->verdict);
+		for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++)
+			add_edge(w, pc, number, &st->set->elems[e].verdict);
+	}
+}
+
 static void find_edges(struct builder *w, const struct ir_prog *prog)
 {
 	struct plan_chain *root = &w->plan->chains[PLAN_ROOT];
@@ -95,16 +113,9 @@ static void find_edges(struct builder *w, const struct ir_prog *prog)
 		struct plan_chain *pc = &w->plan->chains[i];
 		const struct ir_chain *c = pc->chain;
 
-		for (uint32_t r = 0; r < c->n_rules; r++) {
-			for (uint32_t s = 0; s < c->rules[r].n_steps; s++) {
-				const struct ir_step *st = &c->rules[r].steps[s];
-
-				if (st->kind == IR_VERDICT)
-					add_edge(w, pc, r, &st->verdict);
-				for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++)
-					add_edge(w, pc, r, &st->set->elems[e].verdict);
-			}
-		}
+		for (uint32_t r = 0; r < c->n_rules; r++)
+			for (uint32_t k = 0; k < ir_rule_parts(&c->rules[r]); k++)
+				add_edges(w, pc, r, ir_rule_part(&c->rules[r], k));
 	}
 }
 
@@ -189,7 +200,7 @@ static bool comes_back(const struct ir_verdict *v)
 	return v->code == IR_JUMP;
 }
 
-static bool rule_jumps(const struct ir_rule *rule)
+static bool part_jumps(const struct ir_rule *rule)
 {
 	for (uint32_t s = 0; s < rule->n_steps; s++) {
 		const struct ir_step *st = &rule->steps[s];
@@ -201,6 +212,14 @@ static bool rule_jumps(const struct ir_rule *rule)
 				return true;
 		}
 	}
+	return false;
+}
+
+static bool rule_jumps(const struct ir_rule *rule)
+{
+	for (uint32_t i = 0; i < ir_rule_parts(rule); i++)
+		if (part_jumps(ir_rule_part(rule, i)))
+			return true;
 	return false;
 }
 

@@ -282,12 +282,20 @@ static void step_needs(struct gen *g, const struct ir_step *st, struct gen_prog 
 		n->needs_transport = sel_needs_transport(g, st->sel);
 	for (uint32_t i = 0; i < st->n_args && !n->needs_transport; i++)
 		n->needs_transport = sel_needs_transport(g, st->args[i]);
+	for (uint32_t i = 0; st->dispatch && i < st->dispatch->n_fields && !n->needs_transport; i++)
+		n->needs_transport = sel_needs_transport(g, st->dispatch->fields[i]);
 	if (st->effect)
 		state_needs(g, st->effect, n);
 	if (st->set && st->set->n_elems && st->set->n_states) {
 		for (uint32_t i = 0; i < st->set->n_states; i++)
 			state_needs(g, st->set->elems[0].states[i]->op, n);
 	}
+}
+
+static void rule_needs(struct gen *g, const struct ir_rule *r)
+{
+	for (uint32_t s = 0; s < r->n_steps; s++)
+		step_needs(g, &r->steps[s], g->p);
 }
 
 static void find_needs(struct gen *g)
@@ -298,10 +306,9 @@ static void find_needs(struct gen *g)
 		const struct ir_chain *c = plan->chains[i].chain;
 
 		g->p->has_parts |= plan->chains[i].n_parts > 0;
-		for (uint32_t r = 0; r < c->n_rules; r++) {
-			for (uint32_t s = 0; s < c->rules[r].n_steps; s++)
-				step_needs(g, &c->rules[r].steps[s], g->p);
-		}
+		for (uint32_t r = 0; r < c->n_rules; r++)
+			for (uint32_t k = 0; k < ir_rule_parts(&c->rules[r]); k++)
+				rule_needs(g, ir_rule_part(&c->rules[r], k));
 	}
 }
 

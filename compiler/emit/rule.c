@@ -91,6 +91,9 @@ static bool gen_step(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef 
 	case IR_VMAP:
 		gen_vmap(g, st, fail);
 		return true;
+	case IR_DISPATCH:
+		gen_dispatch(g, st, fail);
+		return false;
 	}
 	return true;
 }
