@@ -8,6 +8,7 @@
 
 #include "../compiler/emit/emit.h"
 #include "../compiler/lower.h"
+#include "../compiler/opt/opt.h"
 #include "../netlink/nft.h"
 #include "../runtime/runtime.h"
 #include "cli.h"
@@ -33,7 +34,7 @@ static void print_plan(const struct lower_result *lr)
 	}
 }
 
-static int emit(struct cli *cli, const struct ir *ir, struct emitted *ret)
+static int emit(struct cli *cli, struct ir *ir, struct emitted *ret)
 {
 	const struct emit_backend *backend = emit_open(&cli->diags);
 	struct emit_options opt = {
@@ -43,6 +44,7 @@ static int emit(struct cli *cli, const struct ir *ir, struct emitted *ret)
 		.want_asm = cli->dump & DUMP_ASM,
 	};
 
+	opt_run(ir, &(struct opt_options){0});
 	if (!backend || backend->compile(ir, &opt, &cli->diags, ret) < 0)
 		return EXIT_ERROR;
 	return EXIT_OK;
@@ -56,7 +58,10 @@ int cli_dump(struct cli *cli, const struct ruleset *rs, const struct lower_resul
 	if (cli->dump & DUMP_MODEL)
 		status = nft_list(rs, "list ruleset", &cli->list, stdout, stderr) < 0 ? EXIT_ERROR
 										      : EXIT_OK;
-	if (cli->dump & (DUMP_IR | DUMP_OPT))
+	if (cli->dump & DUMP_IR)
+		ir_print(lr->ir, stdout);
+	opt_run(lr->ir, &(struct opt_options){0});
+	if (cli->dump & DUMP_OPT)
 		ir_print(lr->ir, stdout);
 	if (cli->dump & DUMP_PLAN)
 		print_plan(lr);

@@ -10,10 +10,12 @@
 #include <sys/time.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bpf/libbpf.h>
 #include <linux/netfilter.h>
 
+#include "../compiler/opt/opt.h"
 #include "place.h"
 #include "plan.h"
 
@@ -234,9 +236,13 @@ static void compile(struct planning *pl)
 		.want_asm = pl->opt.want_asm,
 	};
 	const struct emit_backend *backend;
+	struct opt_options passes = { 0 };
 	double begin = ms_now();
 	struct diags why;
 
+	if (getrandom(&passes.seed, sizeof(passes.seed), GRND_NONBLOCK) < 0)
+		passes.seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	opt_run(pl->plan.lowered.ir, &passes);
 	diags_init(&why);
 	emitted_fini(&pl->plan.emitted);
 	pl->plan.emitted = (struct emitted){ 0 };
