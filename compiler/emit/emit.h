@@ -59,6 +59,9 @@ struct emit_set_form {
 int emit_set_form(const struct ir_set *set, struct emit_set_form *ret, char **ret_why);
 /* One element for each verdict that occurs, in order of first appearance; array in @a. */
 const struct ir_elem **emit_set_verdicts(const struct ir_set *set, struct arena *a, uint32_t *ret_n);
+/* Hands out what the map of a set that has one holds; stops at the first error, which it returns. */
+typedef int (*emit_set_put)(void *arg, const void *key, const void *value);
+int emit_set_fill(const struct ir_set *set, emit_set_put put, void *arg);
 
 /* NULL with an error in @ds when it cannot be opened. Looks in $NFT_BPF_BACKEND, then libexecdir. */
 const struct emit_backend *emit_open(struct diags *ds);

@@ -51,6 +51,7 @@ struct gen_fn {
 	LLVMValueRef pkt, frame;
 	LLVMValueRef key;      /* buffer for look-ups; NULL until needed */
 	LLVMValueRef counters; /* this CPU's block; NULL: no counters in use */
+	LLVMValueRef numbers;  /* of dispatches; NULL until needed */
 	bool is_part;
 	struct ir_verdict *exits; /* of a part: it returns 1 + index, or 0 for going on */
 	size_t n_exits;
@@ -61,8 +62,7 @@ struct gen_prog {
 	struct plan *plan;
 	uint32_t n_parts;
 	bool has_parts, counts, needs_transport;
-	/* Offsets in the frame: return ids by level, the running base chain, the CPU; the end. */
-	uint32_t returns_at, base_at, cpu_at, frame_size;
+	uint32_t cpu_at, frame_size; /* offset in the frame of the CPU's number; its end */
 	LLVMMetadataRef di_frame;
 	LLVMBasicBlockRef *bases; /* n_bases + 1: start of each base chain; the last accepts */
 	LLVMBasicBlockRef drop;
@@ -203,7 +203,8 @@ struct set_hit {
 	void (*hit)(struct gen *g, void *arg, const struct ir_elem *e, const struct val *data);
 	void *arg;
 	LLVMBasicBlockRef miss;
-	LLVMBasicBlockRef broken; /* where an element's limit or quota ends the rule */
+	/* Where an element's limit or quota ends the rule; NULL: what elements keep is left alone. */
+	LLVMBasicBlockRef broken;
 };
 void gen_lookup(struct gen *g, const struct ir_set *set, const struct val *key,
 		const struct set_hit *h);

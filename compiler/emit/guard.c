@@ -124,7 +124,8 @@ void gen_guard(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 		break;
 	case IR_NOT_IN:
 		gen_need(g, v, fail);
-		gen_in_set(g, st->set, v, fail, go_on, fail);
+		/* nft_lookup_eval(): a hit ends the rule before the element's expressions. */
+		gen_in_set(g, st->set, v, fail, go_on, NULL);
 		break;
 	}
 	gen_at(g, go_on);

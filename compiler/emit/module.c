@@ -4,7 +4,9 @@
  * been added, helpers that nobody calls are dropped, the rest is inlined, and BPF code comes out.
  *
  * The pipeline must begin with default<O0>: the passes that lower CO-RE accesses hang on it. It must
- * not be a higher one: merged and kept-alive values make the verifier's work explode.
+ * not be a higher one: merged and kept-alive values make the verifier's work explode. No early-cse
+ * either: values would be kept alive across rules and spill. SROA comes twice, since only constants
+ * found behind the first one tell which elements of the helpers' arrays are meant.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +18,8 @@
 
 #include "gen.h"
 
-#define PIPELINE "default<O0>,function(sroa,early-cse,sccp,instsimplify,dse,adce),globaldce"
+#define PIPELINE                                                                                   \
+	"default<O0>,function(sroa,sccp,instsimplify,sroa,sccp,instsimplify,dse,adce),globaldce"
 
 /* bitcode.S */
 extern const char gen_bitcode[], gen_bitcode_end[];

@@ -31,7 +31,8 @@ void gen_number_tree(struct gen *g, LLVMValueRef number, const uint32_t *numbers
 	left = n / 2 == 1 ? targets[0] : gen_block(g, "");
 	right = n - n / 2 == 1 ? targets[n / 2] : gen_block(g, "");
 	LLVMBuildCondBr(g->b,
-			LLVMBuildICmp(g->b, LLVMIntULT, number, gen_i32(g, numbers[n / 2]), ""),
+			LLVMBuildICmp(g->b, LLVMIntULT, number,
+				      LLVMConstInt(LLVMTypeOf(number), numbers[n / 2], 0), ""),
 			left, right);
 	if (left != targets[0]) {
 		gen_at(g, left);
@@ -60,6 +61,36 @@ static bool leave_part(struct gen *g, enum ir_verdict_code code, struct ir_chain
 	return true;
 }
 
+/*
+ * The numbers a dispatch goes by: 0 the running base chain, from 1 on return ids by level. Each has
+ * 8 bytes of stack of its own, which the verifier tracks as a constant: so it follows each call back
+ * to its caller and nowhere else. (If it did not know the number, it would see loops: from the end
+ * of a chain back to an earlier call of it.)
+ */
+static LLVMValueRef number_at(struct gen *g, uint32_t slot)
+{
+	LLVMValueRef i = gen_i32(g, slot);
+
+	if (!g->f->numbers)
+		g->f->numbers = gen_alloca(g, LLVMArrayType(g->i64, 1 + g->p->plan->n_levels),
+					   "numbers");
+	return LLVMBuildInBoundsGEP2(g->b, g->i64, g->f->numbers, &i, 1, "");
+}
+
+static LLVMValueRef load_number(struct gen *g, uint32_t slot)
+{
+	LLVMValueRef v = LLVMBuildLoad2(g->b, g->i64, number_at(g, slot), "");
+
+	LLVMSetVolatile(v, 1);
+	return v;
+}
+
+static void store_number(struct gen *g, LLVMValueRef number, uint32_t slot)
+{
+	number = LLVMBuildZExt(g->b, number, g->i64, "");
+	LLVMSetVolatile(LLVMBuildStore(g->b, number, number_at(g, slot)), 1);
+}
+
 static struct plan_chain *running(struct gen *g)
 {
 	return &g->p->plan->chains[g->p->chain];
@@ -80,8 +111,7 @@ void gen_accept(struct gen *g)
 	}
 	for (uint32_t i = 0; i < n; i++)
 		numbers[i] = pc->first_base + i + 1;
-	gen_number_tree(g, gen_frame_load(g, g->i32, g->p->base_at), numbers,
-			&g->p->bases[pc->first_base + 1], n);
+	gen_number_tree(g, load_number(g, 0), numbers, &g->p->bases[pc->first_base + 1], n);
 }
 
 void gen_drop(struct gen *g)
@@ -100,11 +130,6 @@ static LLVMBasicBlockRef return_target(struct gen *g, uint32_t id)
 	return g->p->prog->bases[pos.rule]->policy ? g->p->bases[pos.rule + 1] : g->p->drop;
 }
 
-static uint32_t return_slot(struct gen *g, const struct plan_chain *pc)
-{
-	return g->p->returns_at + 8 * pc->level + 4;
-}
-
 void gen_return(struct gen *g)
 {
 	const struct plan_chain *pc = running(g);
@@ -117,8 +142,8 @@ void gen_return(struct gen *g)
 	if (pc->n_returns == 1)
 		gen_goto(g, targets[0]);
 	else
-		gen_number_tree(g, gen_frame_load(g, g->i32, return_slot(g, pc)), pc->returns,
-				targets, pc->n_returns);
+		gen_number_tree(g, load_number(g, 1 + pc->level), pc->returns, targets,
+				pc->n_returns);
 }
 
 static uint32_t jump_return_id(struct gen *g)
@@ -154,8 +179,8 @@ void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump)
 		else if (pc->n_returns == 1)
 			id = gen_i32(g, pc->returns[0]);
 		else
-			id = gen_frame_load(g, g->i32, return_slot(g, pc));
-		gen_frame_store(g, id, return_slot(g, callee));
+			id = load_number(g, 1 + pc->level);
+		store_number(g, id, 1 + callee->level);
 	}
 	gen_goto(g, g->p->chains[to].rules[0]);
 }
@@ -240,7 +265,7 @@ static void gen_bases(struct gen *g)
 		p->chain = PLAN_ROOT;
 		p->rule = i;
 		if (p->prog->n_bases > 1)
-			gen_frame_store(g, gen_i32(g, i + 1), p->base_at);
+			store_number(g, gen_i32(g, i + 1), 0);
 		gen_place(g, PLAN_ROOT, i);
 		gen_goto(g, p->chains[to].rules[0]);
 	}
@@ -347,19 +372,14 @@ static void make_function(struct gen *g)
 static void lay_out_frame(struct gen *g)
 {
 	struct gen_prog *p = g->p;
-	uint32_t at = FRAME_FIXED;
+	uint32_t at = FRAME_FIXED, used;
 
-	p->returns_at = at;
-	at += 8 * p->plan->n_levels;
-	if (p->prog->n_bases > 1) {
-		p->base_at = at + 4;
-		at += 8;
-	}
 	if (p->has_parts) {
 		p->cpu_at = at + 4;
 		at += 8;
 	}
-	plan_place(g->arena, g->ir, p->plan, at + STACK_SPARE < STACK ? STACK - STACK_SPARE - at : 0);
+	used = at + STACK_SPARE + 8 * (1 + p->plan->n_levels);
+	plan_place(g->arena, g->ir, p->plan, used < STACK ? STACK - used : 0);
 	p->frame_size = gen_slots_init(g, at);
 	if (p->has_parts)
 		p->di_frame = gen_debug_frame(

@@ -143,7 +143,9 @@ static struct val compute_leaf(struct gen *g, const struct ir_sel *sel, LLVMBasi
 		gen_error(g, -ENOSYS, "helper-missing", "%s: no BPF helper %s", leaf->name, name);
 		return undefined(g, sel->width);
 	}
-	array = gen_chunk_array(g, NULL, 0);
+	/* Defined also where there is no value: the verifier sees a use before the test. */
+	v = undefined(g, sel->width);
+	array = gen_chunk_array(g, &v, 1);
 	args[0] = g->f->pkt;
 	args[1] = gen_i64(g, sel->width);
 	for (uint32_t i = 0; i < IR_LEAF_PARAMS; i++)

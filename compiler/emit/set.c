@@ -25,7 +25,7 @@ static LLVMBasicBlockRef hit_block(struct gen *g, const struct search *s, const 
 	LLVMBasicBlockRef here = gen_here(g), bb = gen_block(g, "hit");
 
 	gen_at(g, bb);
-	for (uint32_t i = 0; i < s->set->n_states; i++)
+	for (uint32_t i = 0; s->hit->broken && i < s->set->n_states; i++)
 		gen_state_effect(g, e->states[i], s->hit->broken);
 	s->hit->hit(g, s->hit->arg, e, NULL);
 	gen_at(g, here);
@@ -79,7 +79,7 @@ static void search_fields(struct gen *g, const struct search *s, const struct ir
 		uint32_t at = 0;
 
 		for (uint32_t f = 0; f < s->set->n_fields; f++) {
-			uint32_t width = s->set->field_width[f];
+			uint32_t width = ROUND_UP(s->set->field_width[f], 4u);
 			struct val field = val_slice(g, s->key, at, width);
 			LLVMBasicBlockRef more =
 				f + 1 < s->set->n_fields ? gen_block(g, "") : hit;

@@ -77,3 +77,33 @@ const struct ir_elem **emit_set_verdicts(const struct ir_set *set, struct arena 
 	*ret_n = n;
 	return list;
 }
+
+static uint32_t verdict_number(const struct ir_elem **list, uint32_t n, const struct ir_elem *e)
+{
+	uint32_t k = 0;
+
+	while (k < n && !same_verdict(&list[k]->verdict, &e->verdict))
+		k++;
+	return k;
+}
+
+int emit_set_fill(const struct ir_set *set, emit_set_put put, void *arg)
+{
+	struct arena *a = arena_new();
+	uint32_t n;
+	const struct ir_elem **list = emit_set_verdicts(set, a, &n);
+	int err = 0;
+
+	for (size_t i = 0; i < set->n_elems && !err; i++) {
+		const struct ir_elem *e = &set->elems[i];
+		uint32_t number = 0;
+
+		if (!e->lo)
+			continue;
+		if (set->kind == IR_VERDICT_MAP)
+			number = verdict_number(list, n, e);
+		err = put(arg, e->lo, set->kind == IR_DATA_MAP ? e->data : (void *)&number);
+	}
+	arena_free(a);
+	return err;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Emission: random decision lists, compiled, loaded, and run on packets by the kernel, decide and
+ * count as the evaluator does. Without the right to load programs only compilation is tested.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "bpf_run.h"
+#include "ir_random.h"
+
+enum { CPUS = 2 };
+
+static const struct emit_options options = {.cpus = CPUS};
+
+static void show(struct diags *ds)
+{
+	struct diag *d;
+
+	list_for_each(d, &ds->list, node) {
+		char *text = diag_format(d);
+
+		print_message("%s\n", text);
+		free(text);
+	}
+}
+
+static struct emitted compile(const struct ir *ir)
+{
+	struct diags ds;
+	struct emitted e = {0};
+	const struct emit_backend *be;
+	int err;
+
+	diags_init(&ds);
+	be = emit_open(&ds);
+	show(&ds);
+	assert_non_null(be);
+	err = be->compile(ir, &options, &ds, &e);
+	show(&ds);
+	assert_int_equal(err, 0);
+	diags_fini(&ds);
+	return e;
+}
+
+static int put(void *arg, const void *key, const void *value)
+{
+	return bpf_map_update_elem(*(int *)arg, key, value, BPF_ANY);
+}
+
+static void fill_sets(struct bpf_run *run, const struct ir *ir)
+{
+	for (uint32_t i = 0; i < ir->n_sets; i++) {
+		char name[32];
+		int fd;
+
+		snprintf(name, sizeof(name), "set_%u", i);
+		fd = bpf_object__find_map_fd_by_name(run->obj, name);
+		if (fd >= 0)
+			assert_int_equal(emit_set_fill(ir->sets[i], put, &fd), 0);
+	}
+}
+
+static bool load(struct bpf_run *run, const struct emitted *e, const struct ir *ir)
+{
+	int err = bpf_run_load(run, e, 1);
+
+	if (err == -EPERM) {
+		print_message("programs cannot be loaded here: only compiled\n");
+		return false;
+	}
+	if (err) {
+		size_t len = strlen(run->log);
+
+		/* print_message() cuts. */
+		fprintf(stderr, "%s\n", run->log + (len > 3000 ? len - 3000 : 0));
+	}
+	assert_int_equal(err, 0);
+	assert_false(bpf_run_warned);
+	fill_sets(run, ir);
+	return true;
+}
+
+/* ---- random lists ---- */
+
+static void compare_packets(struct rnd *r, struct bpf_run *run, uint8_t hook)
+{
+	uint64_t (*counted)[2] = calloc(r->ir->n_counters + 1, sizeof(*counted));
+	struct ir_env state, env;
+	unsigned int n_bad = 0;
+
+	assert_int_equal(ir_env_init_state(&state, r->ir), 0);
+	for (uint32_t i = 0; i < RND_PACKETS; i++) {
+		const struct rnd_packet *p = &r->packets[i];
+		bool out = hook == NF_INET_LOCAL_OUT;
+		int expected, verdict;
+
+		rnd_env(r, p, hook, &env);
+		if (out)
+			env.mac_len = 0;
+		env.shared = state.shared;
+		env.counters = state.counters;
+		expected = ir_eval_prog(&r->ir->progs[0], &env);
+		verdict = bpf_run_packet(run, "random", r->pf, hook,
+					 out ? p->frame + RND_MAC : p->frame,
+					 out ? p->len - RND_MAC : p->len, 1, NULL);
+		if (verdict != expected)
+			print_message("packet %u\n", i);
+		assert_int_equal(verdict, expected);
+		assert_int_equal(bpf_run_counters(run, r->ir, CPUS, counted), 0);
+		for (uint32_t k = 0; k < r->ir->n_counters; k++) {
+			if (counted[k][0] == state.counters[k].packets &&
+			    counted[k][1] == state.counters[k].bytes)
+				continue;
+			print_message("packet %u, counter %u: %lu packets, %lu bytes\n", i, k,
+				      (unsigned long)counted[k][0], (unsigned long)counted[k][1]);
+			n_bad++;
+		}
+		assert_int_equal(n_bad, 0);
+	}
+	ir_env_fini_state(&state);
+	free(counted);
+}
+
+static void dump(const struct rnd *r)
+{
+	char path[] = "/tmp/test_emit.XXXXXX";
+	int fd = mkstemp(path);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!f)
+		return;
+	ir_print(r->ir, f);
+	fclose(f);
+	print_message("the list is in %s\n", path);
+}
+
+static struct rnd *shown; /* when a test fails */
+
+static void run_random(uint64_t seed, uint8_t pf, uint8_t hook, uint32_t n_bases, uint32_t n_chains,
+		       uint32_t n_rules)
+{
+	struct rnd *r = calloc(1, sizeof(*r));
+	struct bpf_run run;
+	struct emitted e;
+	char *bad;
+
+	r->x = 0x9e3779b97f4a7c15ull * (seed + 1);
+	r->pf = pf;
+	shown = r;
+	rnd_program(r, hook, n_bases, n_chains, n_rules);
+	bad = ir_check(r->ir);
+	if (bad)
+		print_message("seed %lu: %s\n", (unsigned long)seed, bad);
+	assert_null(bad);
+	e = compile(r->ir);
+	if (load(&run, &e, r->ir))
+		compare_packets(r, &run, hook);
+	bpf_run_fini(&run);
+	emitted_fini(&e);
+	shown = NULL;
+	ir_free(r->ir);
+	free(r);
+}
+
+static int show_failed(void **state)
+{
+	(void)state;
+	if (shown)
+		dump(shown);
+	shown = NULL;
+	return 0;
+}
+
+static uint64_t n_seeds(uint64_t n)
+{
+	const char *factor = getenv("TEST_EMIT_FACTOR");
+
+	return factor ? n * strtoul(factor, NULL, 10) : n;
+}
+
+static void test_one_chain(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < n_seeds(8); seed++) {
+		run_random(seed, NFPROTO_IPV4, NF_INET_LOCAL_IN, 1, 0, 30);
+		run_random(seed, NFPROTO_IPV6, NF_INET_LOCAL_IN, 1, 0, 30);
+	}
+}
+
+static void test_chains(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 100; seed < 100 + n_seeds(8); seed++) {
+		run_random(seed, NFPROTO_IPV4, NF_INET_FORWARD, 1, 8, 8);
+		run_random(seed, NFPROTO_IPV6, NF_INET_PRE_ROUTING, 1, 8, 8);
+	}
+}
+
+static void test_bases(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 200; seed < 200 + n_seeds(6); seed++)
+		run_random(seed, NFPROTO_IPV4, NF_INET_POST_ROUTING, 3, 6, 6);
+}
+
+static void test_output(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 300; seed < 300 + n_seeds(3); seed++)
+		run_random(seed, NFPROTO_IPV6, NF_INET_LOCAL_OUT, 1, 4, 10);
+}
+
+static void test_parts(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 400; seed < 400 + n_seeds(2); seed++)
+		run_random(seed, NFPROTO_IPV4, NF_INET_LOCAL_IN, 2, 2, 90);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_one_chain, show_failed),
+		cmocka_unit_test_teardown(test_chains, show_failed),
+		cmocka_unit_test_teardown(test_bases, show_failed),
+		cmocka_unit_test_teardown(test_output, show_failed),
+		cmocka_unit_test_teardown(test_parts, show_failed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
