@@ -85,11 +85,20 @@ static bool choose_devs(const struct lab *lab, const struct draft *d, enum flow 
 	return false;
 }
 
-static uint32_t choose_u32(const struct draft *d, const char *leaf, uint32_t dflt)
+/* Open bits of a number that rules ask for are zero or anything. */
+static uint32_t choose_u32(const struct draft *d, const char *leaf, struct rng *rng)
+{
+	uint32_t val, mask, any = rng_one_in(rng, 2) ? (uint32_t)rng_u64(rng) : 0;
+
+	return draft_leaf_u32(d, leaf, &val, &mask) ? (any & ~mask) | (val & mask) : 0;
+}
+
+/* Of conntrack's status only what the rules ask for: other bits would have it do things. */
+static uint32_t choose_ct_status(const struct draft *d)
 {
 	uint32_t val, mask;
 
-	return draft_leaf_u32(d, leaf, &val, &mask) ? (dflt & ~mask) | (val & mask) : dflt;
+	return draft_leaf_u32(d, "ct status", &val, &mask) ? val & mask : 0;
 }
 
 static bool choose_pkttype(const struct draft *d, struct packet *p)
@@ -170,8 +179,8 @@ static bool choose_ct(const struct draft *d, struct rng *rng, struct packet *p)
 	} states[] = {{8, CT_NEW}, {2, CT_ESTABLISHED}, {4, CT_RELATED}, {1, CT_INVALID}};
 	uint32_t val, mask, start = rng_below(rng, ARRAY_SIZE(states));
 
-	p->ct_mark = choose_u32(d, "ct mark", 0);
-	p->ct_status = choose_u32(d, "ct status", 0);
+	p->ct_mark = choose_u32(d, "ct mark", rng);
+	p->ct_status = choose_ct_status(d);
 	p->ct_reply = rng_one_in(rng, 2);
 	if (!draft_leaf_u32(d, "ct state", &val, &mask)) {
 		if (p->ct_mark || p->ct_status)
@@ -196,9 +205,9 @@ bool build_env(const struct lab *lab, const struct draft *d, enum flow flow, uin
 		return false;
 	if ((draft_leaf(d, "meta skuid") || draft_leaf(d, "meta skgid")) && !p->is_local)
 		return false;
-	p->mark = choose_u32(d, "meta mark", 0);
-	p->priority = choose_u32(d, "meta priority", 0);
-	p->uid = choose_u32(d, "meta skuid", 0);
-	p->gid = choose_u32(d, "meta skgid", 0);
+	p->mark = choose_u32(d, "meta mark", rng);
+	p->priority = choose_u32(d, "meta priority", rng);
+	p->uid = choose_u32(d, "meta skuid", rng);
+	p->gid = choose_u32(d, "meta skgid", rng);
 	return choose_pkttype(d, p) && choose_macs(lab, d, p) && choose_ct(d, rng, p);
 }

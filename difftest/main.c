@@ -6,7 +6,7 @@
 #include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
-#include <time.h>
+#include <sys/stat.h>
 
 #include "difftest.h"
 #include "gen.h"
@@ -150,16 +150,24 @@ static int parse(int argc, char **argv, struct difftest_options *o)
 
 /* ---- the test ---- */
 
-static int read_stdin(struct difftest_options *o)
+/* What can be read only once, a pipe, is kept: the file is read several times. */
+static int read_once(struct difftest_options *o)
 {
+	bool is_stdin = strcmp(o->file, "-") == 0;
+	FILE *f = stdin;
 	size_t size = 0;
+	struct stat st;
 
-	if (strcmp(o->file, "-") != 0)
+	if (!is_stdin && (stat(o->file, &st) || S_ISREG(st.st_mode)))
+		return 0; /* or an error that shows when it is opened */
+	if (!is_stdin && !(f = fopen(o->file, "re")))
 		return 0;
-	if (getdelim(&o->text, &size, 0, stdin) < 0) {
+	if (getdelim(&o->text, &size, 0, f) < 0) {
 		free(o->text);
 		o->text = strdup("");
 	}
+	if (!is_stdin)
+		fclose(f);
 	return o->text ? 0 : -ENOMEM;
 }
 
@@ -277,7 +285,7 @@ int difftest_main(int argc, char **argv)
 	int status = parse(argc, argv, &o);
 
 	if (status < 0)
-		status = read_stdin(&o) ? EXIT_FAILED : difftest(&o);
+		status = read_once(&o) ? EXIT_FAILED : difftest(&o);
 	free(o.text);
 	free(o.defines);
 	free(o.includes);

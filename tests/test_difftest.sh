@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# nft-bpf difftest as a user meets it: equal rulesets are found equal, altered ones are not.
+. "$(dirname "$0")/lib.sh"
+
+cat >"$tmp/a.nft" <<'END'
+table inet t {
+	chain web {
+		tcp dport { 80, 443 } counter accept
+		counter
+	}
+	chain input {
+		type filter hook input priority 0; policy drop;
+		iif lo accept
+		ct state established,related counter accept
+		ct state invalid counter drop
+		ip saddr { 10.0.0.0/8, 192.168.1.1 } counter drop
+		udp dport 1000-2000 counter accept
+		meta l4proto tcp jump web
+		icmp type echo-request counter accept
+		meta mark & 0xff == 0x12 counter accept
+	}
+	chain forward {
+		type filter hook forward priority 0; policy accept;
+		iifname "eth*" oifname "wan0" ip daddr 192.0.2.4 counter drop
+		tcp flags & (syn | ack) == syn counter
+		ip ttl 5 counter drop
+	}
+	chain output {
+		type filter hook output priority 0; policy accept;
+		meta skuid 1000 counter drop
+	}
+}
+END
+
+difftest() { "$NFT_BPF" difftest "$@"; }
+status() { "$@" >"$tmp/out" 2>"$tmp/err"; echo $?; }
+
+is "compiled and interpreted: equal" "$(status difftest -f "$tmp/a.nft")" 0
+like "every rule is hit" "$(cat "$tmp/out")" '^rules: 14 in compiled chains, 14 hit'
+like "all chains are compiled" "$(cat "$tmp/out")" '^chains: 3, compiled: 3'
+while IFS='|' read -r what from to; do
+	sed "s#$from#$to#" "$tmp/a.nft" >"$tmp/b.nft"
+	not cmp -s "$tmp/a.nft" "$tmp/b.nft" || { echo "Bail out! no such text: $from"; exit 1; }
+	is "found: $what" "$(status difftest -f "$tmp/a.nft" --against "$tmp/b.nft")" 1
+done <<'END'
+a range that ends one later|1000-2000|1000-2001
+a range that begins one later|1000-2000|1001-2000
+an address off by one|192.0.2.4|192.0.2.5
+another device|wan0|wan1
+an element more|80, 443|80, 443, 444
+an element less|80, 443|80
+a set element off by one|192.168.1.1|192.168.1.0
+a shorter prefix|10.0.0.0/8|10.0.0.0/7
+another mark|0x12|0x13
+a lost mask|mark \& 0xff ==|mark ==
+another flag|syn . ack|syn \| rst
+invalid let through|invalid counter drop|invalid counter accept
+established cut off|established,related|related
+another uid|skuid 1000|skuid 1001
+a policy|policy drop|policy accept
+another ttl|ttl 5|ttl 6
+an icmp type|echo-request|echo-reply
+END
+
+is "JSON" "$(status difftest -j -f "$tmp/a.nft" --packets 50)" 0
+ok "JSON is JSON" python3 -m json.tool "$tmp/out"
+like "JSON tells" "$(cat "$tmp/out")" '"equal": true'
+is "standard input" "$(status difftest -f - --packets 50 <"$tmp/a.nft")" 0
+is "the same seed, the same packets" \
+	"$(difftest -f "$tmp/a.nft" --seed 7 | sed -n 's/^packets/&/p')" \
+	"$(difftest -f "$tmp/a.nft" --seed 7 | sed -n 's/^packets/&/p')"
+
+is "a ruleset that nft refuses" "$(status difftest -f <(echo 'table ip t { chain c { bogus } }'))" 2
+like "in nft's words" "$(cat "$tmp/err")" 'Error: syntax error'
+is "no such file" "$(status difftest -f "$tmp/none")" 2
+is "no file named" "$(status difftest)" 2
+is "an unknown option" "$(status difftest -f "$tmp/a.nft" --bogus)" 2
+is "not a number" "$(status difftest -f "$tmp/a.nft" --packets many)" 2
+is "not a capture" "$(status difftest -f "$tmp/a.nft" --pcap "$tmp/a.nft")" 2
+is "help" "$(status difftest --help)" 0
+plan
