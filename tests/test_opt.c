@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The optimiser against the evaluator: random lists of rules, run before and after on random
+ * packets, must decide alike by the same rule and leave the same state. And the tables that packets
+ * are looked up in against the rows they were made of. TEST_OPT_SEED, TEST_OPT_LISTS.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <linux/netfilter.h>
+
+#include "compiler/dispatch.h"
+#include "compiler/ir_eval.h"
+#include "compiler/opt/opt.h"
+
+enum { N_PACKETS = 200, MAX_RULES = 150 };
+
+static uint64_t rng;
+
+static uint32_t rnd(uint32_t n)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (uint32_t)(rng >> 20) % n;
+}
+
+/* ---- lists ---- */
+
+/* What rules look at; the first bytes of constants come from few values, so that rules overlap. */
+static const struct field {
+	const char *sel;
+	uint8_t width;
+} fields[] = {
+	{"(load nh 12 4)", 4},	     {"(load nh 12 3)", 3},
+	{"(load nh 12 1)", 1},	     {"(and (load nh 12 4) 0xfffff000)", 4},
+	{"(load nh 16 4)", 4},	     {"(meta l4proto)", 1},
+	{"(load th 0 2)", 2},	     {"(load th 2 2)", 2},
+	{"(and (load th 13 1) 0x12)", 1}, {"(meta mark)", 4},
+	{"(concat (load nh 16 4) (load th 2 2))", 6}, {"(load nh 40 2)", 2},
+	{"(and (load th 2 2) 0xfff0)", 2}, {"(and (load nh 16 4) 0xff00ff00)", 4},
+};
+
+struct writer {
+	FILE *out;
+	char *text;
+	size_t size;
+	uint32_t n_states, n_sets;
+	char *sets;
+	size_t sets_size;
+	FILE *sets_out;
+	uint32_t palette[4], n_palette; /* the fields this chain uses */
+	uint32_t n_kinds;		/* how many kinds of guards */
+	bool plain;			/* rules decide and have no second thoughts */
+};
+
+static uint8_t small_byte(void)
+{
+	static const uint8_t bytes[] = {0, 1, 6, 10, 17, 22, 80, 192, 254, 255};
+
+	return rnd(8) ? bytes[rnd(sizeof(bytes))] : (uint8_t)rnd(256);
+}
+
+static void put_bytes(FILE *f, const uint8_t *b, uint32_t n)
+{
+	fputs("0x", f);
+	for (uint32_t i = 0; i < n; i++)
+		fprintf(f, "%02x", b[i]);
+}
+
+static void make_bytes(uint8_t *b, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		b[i] = small_byte();
+}
+
+static void put_range(FILE *f, uint32_t width)
+{
+	uint8_t lo[8], hi[8];
+
+	make_bytes(lo, width);
+	make_bytes(hi, width);
+	if (rnd(2))
+		memcpy(hi, lo, width - 1);
+	if (memcmp(lo, hi, width) > 0 && rnd(20)) {
+		put_bytes(f, hi, width);
+		fputs("..", f);
+		put_bytes(f, lo, width);
+		return;
+	}
+	put_bytes(f, lo, width);
+	fputs("..", f);
+	put_bytes(f, hi, width);
+}
+
+static int compare8(const void *a, const void *b)
+{
+	return memcmp(a, b, 8);
+}
+
+static uint32_t put_set(struct writer *l, uint32_t width)
+{
+	uint8_t keys[6][8] = {{0}};
+	uint32_t n = rnd(6);
+
+	for (uint32_t i = 0; i < n; i++)
+		make_bytes(keys[i], width);
+	qsort(keys, n, 8, compare8);
+	fprintf(l->sets_out, "set s%u width %u%s {\n", l->n_sets, width, rnd(8) ? "" : " mutable");
+	for (uint32_t i = 0; i < n; i++) {
+		if (i && memcmp(keys[i], keys[i - 1], 8) == 0)
+			continue;
+		put_bytes(l->sets_out, keys[i], width);
+		fputc('\n', l->sets_out);
+	}
+	fputs(rnd(10) ? "}\n" : "*\n}\n", l->sets_out);
+	return l->n_sets++;
+}
+
+static void put_guard(struct writer *l, const struct field *f)
+{
+	static const char *const kinds[] = {"eq", "eq", "eq", "eq", "range", "range", "ne",
+					    "not_range", "in", "not_in", "need"};
+	const char *kind = kinds[rnd(l->n_kinds)];
+	uint8_t b[8];
+
+	if (strcmp(kind, "need") == 0) {
+		fprintf(l->out, "0: need %s ", f->sel);
+		return;
+	}
+	fprintf(l->out, "0: guard %s %s ", kind, f->sel);
+	if (strstr(kind, "in")) {
+		fprintf(l->out, "@s%u ", put_set(l, f->width));
+	} else if (strstr(kind, "range")) {
+		put_range(l->out, f->width);
+	} else {
+		make_bytes(b, f->width);
+		put_bytes(l->out, b, f->width);
+	}
+	fputc(' ', l->out);
+}
+
+static void put_verdict(struct writer *l, bool may_jump)
+{
+	static const char *const verdicts[] = {"accept", "drop", "drop",   "accept", "return",
+					       "jump d", "goto d", "continue", "",	"jump e"};
+	const char *v = verdicts[rnd(may_jump ? 10 : 5)];
+
+	if (*v)
+		fprintf(l->out, "9: verdict %s ", v);
+}
+
+static void put_rule(struct writer *l, uint32_t index, bool may_jump, uint32_t decides)
+{
+	uint32_t n = l->plain ? l->n_palette : rnd(10) ? 1 + rnd(l->n_palette) : rnd(2);
+
+	fprintf(l->out, "rule %u handle %u ", index, index);
+	if (rnd(30) == 0) {
+		fputs("never\n", l->out);
+		return;
+	}
+	fputs("{ ", l->out);
+	if (!l->plain && rnd(40) == 0)
+		fprintf(l->out, "1: effect counter #%u ", l->n_states++);
+	for (uint32_t i = 0; i < n; i++)
+		put_guard(l, &fields[l->palette[l->n_palette > 1 && n < l->n_palette
+							? rnd(l->n_palette)
+							: i % l->n_palette]]);
+	if (rnd(4))
+		fprintf(l->out, "5: effect counter #%u ", l->n_states++);
+	if (!l->plain && rnd(10) == 0)
+		put_guard(l, &fields[rnd(ARRAY_SIZE(fields))]);
+	if (rnd(10) == 0)
+		fprintf(l->out, "5: effect counter #%u ", l->n_states++);
+	if (l->plain || rnd(10) < decides)
+		fprintf(l->out, "9: verdict %s ", rnd(2) ? "drop" : "accept");
+	else
+		put_verdict(l, may_jump);
+	fputs("}\n", l->out);
+}
+
+static void put_chain(struct writer *l, const char *head, uint32_t n, bool may_jump)
+{
+	static const uint8_t n_kinds[] = {4, 6, 11};
+	uint32_t decides = rnd(11), n_fields = rnd(3) ? 1 + rnd(2) : 1 + rnd(4);
+
+	l->n_kinds = n_kinds[rnd(3)];
+	l->plain = rnd(2);
+	l->n_palette = n_fields;
+	for (uint32_t i = 0; i < n_fields; i++)
+		l->palette[i] = rnd(ARRAY_SIZE(fields));
+	fprintf(l->out, "chain v4 ip t %s {\n", head);
+	for (uint32_t i = 1; i <= n; i++)
+		put_rule(l, i, may_jump, decides);
+	fputs("}\n", l->out);
+}
+
+/* The text of a random ir, malloc'ed. */
+static char *make_list(void)
+{
+	struct writer l = {0};
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	l.out = open_memstream(&l.text, &l.size);
+	l.sets_out = open_memstream(&l.sets, &l.sets_size);
+	put_chain(&l, "b base hook input priority 0 policy accept", rnd(MAX_RULES), true);
+	put_chain(&l, "d", rnd(12), false);
+	put_chain(&l, "e", rnd(3) ? rnd(40) : 0, false);
+	fclose(l.out);
+	fclose(l.sets_out);
+	out = open_memstream(&text, &size);
+	fputs("ir 1\n", out);
+	for (uint32_t i = 0; i < l.n_states; i++)
+		fprintf(out, "state #%u (counter)\n", i);
+	fprintf(out, "%s%sprog p v4 hook input priority 0 { (v4 ip t b) }\n", l.sets, l.text);
+	fclose(out);
+	free(l.text);
+	free(l.sets);
+	return text;
+}
+
+static struct ir *parse(const char *text)
+{
+	struct diags ds;
+	struct ir *ir;
+	char *why;
+
+	diags_init(&ds);
+	if (ir_parse(text, strlen(text), "list", &ds, &ir))
+		fail_msg("%s\n%s", list_entry(ds.list.next, struct diag, node)->text, text);
+	diags_fini(&ds);
+	why = ir_check(ir);
+	if (why)
+		fail_msg("%s\n%s", why, text);
+	return ir;
+}
+
+static char *print(const struct ir *ir)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	ir_print(ir, out);
+	fclose(out);
+	return text;
+}
+
+/* ---- packets ---- */
+
+static uint32_t make_packet(uint8_t *p)
+{
+	static const uint8_t protos[] = {6, 17, 1, 10};
+	uint32_t len = rnd(6) ? 44 : 20 + rnd(24);
+
+	make_bytes(p, 64);
+	p[0] = 0x45;
+	p[6] = p[7] = 0;
+	p[9] = protos[rnd(4)];
+	/* Right beside a constant. */
+	if (rnd(3) == 0)
+		p[12 + rnd(12)] += (uint8_t)(rnd(2) ? 1 : -1);
+	return len;
+}
+
+struct side {
+	struct ir *ir;
+	struct ir_env env;
+};
+
+static uint64_t run(struct side *s, const uint8_t *packet, uint32_t len, uint32_t mark)
+{
+	uint8_t verdict;
+
+	s->env.pf = NFPROTO_IPV4;
+	s->env.hook = 1;
+	s->env.data = packet;
+	s->env.len = len;
+	s->env.mark = mark;
+	verdict = ir_eval_prog(&s->ir->progs[0], &s->env);
+	return verdict | (s->env.decided_by ? s->env.decided_by->handle << 8 : 0) |
+	       (uint64_t)(s->env.decided_by ? s->env.decided_by->chain->id : 0) << 40;
+}
+
+/* ---- tables ---- */
+
+static uint32_t rows_say(const struct ir_dispatch *d, const uint8_t *values, uint8_t defined)
+{
+	for (uint32_t i = 0; i < d->n_rows; i++) {
+		bool holds = true;
+		uint32_t at = 0;
+
+		for (uint32_t f = 0; f < d->n_fields; at += d->fields[f++]->width)
+			holds &= (d->rows[i].any & 1u << f) ||
+				 ((defined & 1u << f) &&
+				  memcmp(values + at, d->rows[i].lo + at, d->fields[f]->width) >= 0 &&
+				  memcmp(values + at, d->rows[i].hi + at, d->fields[f]->width) <= 0);
+		if (holds)
+			return d->rows[i].rule;
+	}
+	return UINT32_MAX;
+}
+
+static uint32_t table_says(const struct ir_dispatch *d, const uint8_t *values, uint8_t defined)
+{
+	const struct dispatch_table *t = d->table;
+	uint8_t key[IR_MAX_WIDTH + IR_MAX_FIELDS], *to = key;
+	uint32_t i = 0;
+
+	for (uint32_t f = 0; f < d->n_fields; values += d->fields[f++]->width) {
+		bool has = defined & 1u << f;
+
+		if (t->lacks[f])
+			*to++ = has;
+		else if (!has)
+			return UINT32_MAX;
+		memset(to, 0, d->fields[f]->width);
+		if (has)
+			memcpy(to, values, d->fields[f]->width);
+		to += d->fields[f]->width;
+	}
+	if (d->form != IR_FORM_CODE) {
+		i = classify_find(t->blob, key);
+		return i == CLASSIFY_MISS ? i : t->pieces[i].rule;
+	}
+	for (; i < t->n_pieces; i++)
+		if (memcmp(key, t->pieces[i].lo, t->key_width) >= 0 &&
+		    memcmp(key, t->pieces[i].hi, t->key_width) <= 0)
+			return t->pieces[i].rule;
+	return UINT32_MAX;
+}
+
+static uint32_t used[IR_FORM_BOXES + 1]; /* lists with a dispatch of that form */
+
+static void check_dispatch(struct side *s, const struct ir_dispatch *d)
+{
+	uint8_t values[IR_MAX_WIDTH], defined = 0;
+	uint32_t at = 0;
+
+	for (uint32_t f = 0; f < d->n_fields; at += d->fields[f++]->width)
+		if (ir_eval_sel(d->fields[f], &s->env, values + at))
+			defined |= (uint8_t)(1u << f);
+	assert_int_equal(table_says(d, values, defined), rows_say(d, values, defined));
+}
+
+static void check_tables(struct side *s, bool count)
+{
+	for (uint32_t c = 0; c < s->ir->n_chains; c++) {
+		const struct ir_chain *chain = s->ir->chains[c];
+
+		for (uint32_t r = 0; r < chain->n_rules; r++) {
+			const struct ir_rule *rule = &chain->rules[r];
+
+			if (!ir_rule_is_dispatch(rule))
+				continue;
+			check_dispatch(s, rule->steps[rule->n_steps - 1].dispatch);
+			used[rule->steps[rule->n_steps - 1].dispatch->form] += count;
+		}
+	}
+}
+
+/* ---- the tests ---- */
+
+static void compare(const char *text, struct side *a, struct side *b)
+{
+	for (uint32_t i = 0; i < N_PACKETS; i++) {
+		uint32_t mark = rnd(3) ? 0 : 0x01000000u * small_byte();
+		uint8_t packet[64];
+		uint32_t len = make_packet(packet);
+
+		if (run(a, packet, len, mark) != run(b, packet, len, mark)) {
+			AUTO_FREE char *after = print(b->ir);
+
+			fail_msg("packet %u is decided otherwise:\n%s\n--- after:\n%s", i, text,
+				 after);
+		}
+		check_tables(b, i == 0);
+	}
+	if (memcmp(a->env.counters, b->env.counters,
+		   a->ir->n_counters * sizeof(*a->env.counters)) != 0) {
+		AUTO_FREE char *after = print(b->ir);
+
+		fail_msg("counters differ:\n%s\n--- after:\n%s", text, after);
+	}
+}
+
+static void one_list(void)
+{
+	AUTO_FREE char *text = make_list();
+	struct side a = {.ir = parse(text)}, b = {.ir = parse(text)};
+	AUTO_FREE char *why = NULL, *printed = NULL, *again = NULL;
+	struct ir *copy;
+
+	opt_run(b.ir, &(struct opt_options){.seed = rng});
+	why = ir_check(b.ir);
+	if (why)
+		fail_msg("%s\n%s", why, text);
+	ir_env_init_state(&a.env, a.ir);
+	ir_env_init_state(&b.env, b.ir);
+	compare(text, &a, &b);
+	printed = print(b.ir);
+	copy = parse(printed);
+	again = print(copy);
+	assert_string_equal(printed, again);
+	ir_env_fini_state(&a.env);
+	ir_env_fini_state(&b.env);
+	ir_free(copy);
+	ir_free(a.ir);
+	ir_free(b.ir);
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoull(s, NULL, 0) : otherwise;
+}
+
+static void test_random_lists(void **state UNUSED)
+{
+	uint64_t seed = setting("TEST_OPT_SEED", 1), n = setting("TEST_OPT_LISTS", 3000);
+
+	for (uint64_t i = 0; i < n; i++) {
+		rng = (seed + i) * 0x9e3779b97f4a7c15ull | 1;
+		one_list();
+	}
+	for (int f = IR_FORM_CODE; f <= IR_FORM_BOXES; f++)
+		print_message("form %d: %u\n", f, used[f]);
+	assert_true(used[IR_FORM_CODE] && used[IR_FORM_HASH] && used[IR_FORM_TREE]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_lists),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
