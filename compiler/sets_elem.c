@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Elements of sets: intervals, data, verdicts, state.
+ *
+ * An interval set comes as start elements and elements flagged INTERVAL_END (the first key behind
+ * an interval), in any order; a start goes on to the next element or, without one, to the highest
+ * key (nft_rbtree_lookup(): the greatest key not above the one looked for, unless that is an end).
+ * Here they become pairs of inclusive ends, disjoint and sorted. Concatenated ranges have both ends
+ * in one element. Keys are compared as byte strings.
+ */
+#include <linux/netfilter/nf_tables.h>
+
+#include "lower_priv.h"
+
+static uint64_t elem_expires(const struct set *s, const struct set_elem *e)
+{
+	uint64_t ms = e->expiration ? e->expiration : e->timeout ? e->timeout : s->timeout;
+
+	return s->flags & NFT_SET_TIMEOUT && ms != UINT64_MAX ? ms : 0;
+}
+
+static bool add_states(struct lower *lw, struct lower_set *ls, const struct set_elem *e,
+		       struct ir_elem *out)
+{
+	const struct exprs *es = e->exprs.n ? &e->exprs : &ls->origin->exprs;
+	const struct expr_op *op;
+	uint32_t i;
+
+	if (es->n != ls->set->n_states) {
+		ls->code = "set-elem-state";
+		ls->why = "some elements have a counter or limit, some do not";
+		return false;
+	}
+	if (!es->n)
+		return true;
+	out->states = arena_alloc(lw->ir->arena, es->n * sizeof(struct ir_state *));
+	for (i = 0; i < es->n; i++) {
+		op = expr_op_find(es->array[i].name);
+		out->states[i] =
+			op && op->lower_elem ? op->lower_elem(lw, &es->array[i], e, i) : NULL;
+		if (!out->states[i]) {
+			ls->code = "set-elem-state";
+			ls->why = arena_printf(lw->arena, "%s in elements has no lowering yet",
+					       es->array[i].name);
+			return false;
+		}
+		out->states[i]->object = ls->set->name;
+	}
+	return true;
+}
+
+static void add_target(struct lower *lw, struct lower_set *ls, struct ir_chain *c)
+{
+	uint32_t i;
+
+	/* Verdict maps tend to repeat a few chains or to have one each: look at the last ones. */
+	for (i = ls->n_targets; i-- > 0 && ls->n_targets - i < 8;)
+		if (ls->targets[i] == c)
+			return;
+	ARENA_PUSH(lw->ir->arena, ls->targets, ls->n_targets, c);
+}
+
+/* All of @out but its key. False: the set cannot be lowered, ls->code says why. */
+static bool lower_elem(struct lower *lw, struct lower_set *ls, const struct set_elem *e,
+		       struct ir_elem *out)
+{
+	*out = (struct ir_elem){.origin = e, .expires = elem_expires(ls->origin, e)};
+	if (ls->set->kind == IR_VERDICT_MAP) {
+		if (!lower_verdict_code(lw, e->verdict.code, e->verdict.chain, &out->verdict)) {
+			ls->code = "verdict";
+			ls->why = "the verdict of an element has no lowering";
+			return false;
+		}
+		if (out->verdict.chain)
+			add_target(lw, ls, out->verdict.chain);
+	} else if (ls->set->kind == IR_DATA_MAP) {
+		if (!e->data) {
+			ls->code = "set-data";
+			ls->why = "an element of the map has no data";
+			return false;
+		}
+		out->data = e->data;
+	}
+	return add_states(lw, ls, e, out);
+}
+
+/* ---- order and intervals ---- */
+
+struct sort_item {
+	const uint8_t *key;
+	const struct set_elem *elem;
+};
+
+/* At one key an end comes first: the start behind it is the next interval. */
+static int cmp_items(const void *pa, const void *pb, void *width)
+{
+	const struct sort_item *a = pa, *b = pb;
+	int d = memcmp(a->key, b->key, *(const size_t *)width);
+	bool a_end = a->elem->flags & NFT_SET_ELEM_INTERVAL_END,
+	     b_end = b->elem->flags & NFT_SET_ELEM_INTERVAL_END;
+
+	return d ? d : (int)b_end - (int)a_end;
+}
+
+static void sort_items(struct sort_item *items, size_t n, size_t width)
+{
+	size_t i;
+
+	for (i = 1; i < n; i++) {
+		if (cmp_items(&items[i - 1], &items[i], &width) > 0) {
+			qsort_r(items, n, sizeof(*items), cmp_items, &width);
+			return;
+		}
+	}
+}
+
+/* The key before @key; NULL for the lowest. */
+static const uint8_t *key_before(struct arena *a, const uint8_t *key, size_t width)
+{
+	uint8_t *k = arena_memdup(a, key, width);
+	size_t i;
+
+	for (i = width; i-- > 0;)
+		if (k[i]--)
+			return k;
+	return NULL;
+}
+
+static const uint8_t *key_highest(struct arena *a, size_t width)
+{
+	uint8_t *k = arena_alloc(a, width);
+
+	memset(k, 0xff, width);
+	return k;
+}
+
+static struct ir_elem *push_elem(struct lower *lw, struct ir_set *set)
+{
+	ARENA_PUSH(lw->ir->arena, set->elems, set->n_elems, (struct ir_elem){0});
+	return &set->elems[set->n_elems - 1];
+}
+
+/* Ends the interval that @e began, before @next (NULL: it is open). */
+static void close_interval(struct lower *lw, struct ir_set *set, struct ir_elem *e,
+			   const uint8_t *next)
+{
+	e->hi = next ? key_before(lw->ir->arena, next, set->width)
+		     : key_highest(lw->ir->arena, set->width);
+	if (memcmp(e->lo, e->hi, set->width) == 0)
+		e->hi = e->lo;
+	else
+		set->intervals = true;
+}
+
+static bool lower_intervals(struct lower *lw, struct lower_set *ls, struct sort_item *items,
+			    size_t n)
+{
+	struct ir_set *set = ls->set;
+	bool open = false;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const uint8_t *key = items[i].key;
+		struct ir_elem *e;
+
+		if (open)
+			close_interval(lw, set, &set->elems[set->n_elems - 1], key);
+		open = !(items[i].elem->flags & NFT_SET_ELEM_INTERVAL_END);
+		if (!open)
+			continue;
+		/* Two starts at one key cannot be in the kernel. */
+		if (i && items[i - 1].key != key && set->n_elems &&
+		    memcmp(set->elems[set->n_elems - 1].lo, key, set->width) == 0) {
+			ls->code = "set-overlap";
+			ls->why = "two elements of the set have the same key";
+			return false;
+		}
+		e = push_elem(lw, set);
+		if (!lower_elem(lw, ls, items[i].elem, e))
+			return false;
+		e->lo = key;
+	}
+	if (open)
+		close_interval(lw, set, &set->elems[set->n_elems - 1], NULL);
+	return true;
+}
+
+static bool lower_points(struct lower *lw, struct lower_set *ls, struct sort_item *items, size_t n)
+{
+	struct ir_set *set = ls->set;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct set_elem *origin = items[i].elem;
+		struct ir_elem *e = push_elem(lw, set);
+
+		if (!lower_elem(lw, ls, origin, e))
+			return false;
+		e->lo = e->hi = origin->key;
+		if (origin->key_end && memcmp(origin->key, origin->key_end, set->width) != 0) {
+			e->hi = origin->key_end;
+			set->intervals = true;
+		}
+	}
+	return true;
+}
+
+bool lower_set_elems(struct lower *lw, struct lower_set *ls)
+{
+	const struct set *s = ls->origin;
+	AUTO_FREE struct sort_item *items = calloc(MAX(s->n_elems, (size_t)1), sizeof(*items));
+	const struct set_elem *catchall = NULL;
+	size_t n = 0, i;
+
+	if (!items)
+		abort(); /* as the arena does */
+	for (i = 0; i < s->n_elems; i++) {
+		if (!s->elems[i].key || s->elems[i].flags & NFT_SET_ELEM_CATCHALL)
+			catchall = &s->elems[i];
+		else
+			items[n++] = (struct sort_item){s->elems[i].key, &s->elems[i]};
+	}
+	if (!ls->set->ranged)
+		sort_items(items, n, s->key_len);
+	if (s->flags & NFT_SET_INTERVAL && !ls->set->ranged) {
+		if (!lower_intervals(lw, ls, items, n))
+			return false;
+	} else if (!lower_points(lw, ls, items, n)) {
+		return false;
+	}
+	return !catchall || lower_elem(lw, ls, catchall, push_elem(lw, ls->set));
+}
