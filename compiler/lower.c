@@ -68,8 +68,8 @@ static void check_base(struct lower *lw, struct lower_chain *lc)
 		lower_block_base(lw, lc, "hook-ingress",
 				 "the ingress hook takes no BPF netfilter program");
 	if (c->priority == INT32_MIN || c->priority == INT32_MAX)
-		lower_block_base(lw, lc, "chain-priority",
-				 "a BPF program cannot have priority %d", c->priority);
+		lower_block_base(lw, lc, "chain-priority", "a BPF program cannot have priority %d",
+				 c->priority);
 	if (c->flags & CHAIN_HW_OFFLOAD)
 		lower_block_base(lw, lc, "chain-offload", "the chain is offloaded to hardware");
 	if (c->table->flags & TABLE_F_OWNER)
@@ -287,8 +287,7 @@ void lower_result_fini(struct lower_result *lr)
 }
 
 void lower_drop_chain(struct lower_result *lr, const struct lower_options *opt,
-		      const struct chain *base, const char *code, const char *why,
-		      struct diags *ds)
+		      const struct chain *base, const char *code, const char *why, struct diags *ds)
 {
 	struct lower lw;
 	uint32_t i;

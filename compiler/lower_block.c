@@ -60,8 +60,8 @@ static struct diag_place place_copy(struct arena *a, struct diag_place at)
 	return at;
 }
 
-static void PRINTF_LIKE(4, 0) block(struct lower *lw, uint32_t hooks, const char *code,
-				    const char *fmt, va_list ap)
+static void PRINTF_LIKE(4, 0)
+	block(struct lower *lw, uint32_t hooks, const char *code, const char *fmt, va_list ap)
 {
 	struct blocker_entry *e;
 	struct lower_blocker *b;

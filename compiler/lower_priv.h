@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of lowering share: lower.c (base chains and programs), lower_walk.c (which chains
- * a base chain reaches), lower_rule.c (one rule run symbolically), lower_block.c (blockers), sets.c.
+ * a base chain reaches), lower_rule.c (one rule run symbolically), lower_block.c (blockers),
+ * sets.c.
  */
 #ifndef NFT_BPF_COMPILER_LOWER_PRIV_H
 #define NFT_BPF_COMPILER_LOWER_PRIV_H
@@ -19,9 +20,9 @@ struct lower_info {
 	uint32_t n_blockers;
 	struct ir_chain **next; /* chains its rules go to, each once */
 	uint32_t n_next;
-	uint32_t stamp;	 /* the walk that saw it last */
+	uint32_t stamp;			       /* the walk that saw it last */
 	const struct lower_info *entered_from; /* the chain that listed it as next last */
-	uint32_t height; /* levels below it and itself; 0: not known */
+	uint32_t height;		       /* levels below it and itself; 0: not known */
 	bool on_path;
 };
 
@@ -75,6 +76,19 @@ void lower_block_base(struct lower *lw, struct lower_chain *lc, const char *code
 		      ...) PRINTF_LIKE(4, 5);
 /* Into the base chain's list, once: the list that is being filled gets all of its own in a row. */
 void lower_blocker_add(struct lower *lw, struct lower_chain *lc, struct lower_blocker *b);
+
+/* A set of one table (and pf, where its verdicts name chains), lowered or found impossible. */
+struct lower_set {
+	const struct set *origin;
+	uint8_t pf; /* 0: for every pf */
+	struct ir_set *set;
+	const char *code, *why;	   /* why not, when set is NULL */
+	struct ir_chain **targets; /* of its verdicts, each once */
+	uint32_t n_targets;
+};
+
+/* sets_elem.c: fills ls->set; false: ls->code and ls->why say what is in the way. */
+bool lower_set_elems(struct lower *lw, struct lower_set *ls);
 
 /* sets.c: sets that some rule of the ruleset fills from the packet path. */
 void lower_find_dynamic_sets(struct lower *lw);

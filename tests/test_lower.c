@@ -20,8 +20,7 @@
 #include "compiler/lower.h"
 #include "netlink/nfnl.h"
 
-static const char *const names[] = {"blocked", "exthdr", "loads", "meta",
-				    "order",   "sets",   "state"};
+static const char *const names[] = {"blocked", "exthdr", "loads", "meta", "order", "sets", "state"};
 
 static const struct lower_options options = {.seed = 1, .named_sets = true, .jiffy_ms = 4};
 
@@ -159,10 +158,9 @@ static char *lower_to_text(const struct ruleset *rs, uint32_t *ret_n_compiled)
 		const struct lower_chain *lc = &lr.chains[i];
 
 		*ret_n_compiled += lc->compiled;
-		fprintf(f, "# %s %s %s: %s, %u blockers%s\n",
-			family_name(lc->base->table->family), lc->base->table->name,
-			lc->base->name, lc->compiled ? "compiled" : "left", lc->n_blockers,
-			lc->mixed ? ", mixed" : "");
+		fprintf(f, "# %s %s %s: %s, %u blockers%s\n", family_name(lc->base->table->family),
+			lc->base->table->name, lc->base->name, lc->compiled ? "compiled" : "left",
+			lc->n_blockers, lc->mixed ? ", mixed" : "");
 		assert_int_equal(lc->compiled, !lc->n_blockers);
 	}
 	{

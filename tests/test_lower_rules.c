@@ -189,10 +189,11 @@ static void test_registers(void **state)
 	put_verdict(&f->b, NF_DROP, NULL);
 	rule_add(f->c, &f->b);
 	lower_it(f);
-	assert_string_equal(steps_of(f, "c", 1),
-			    "1: guard eq (slice (load nh 12 8) 4 4) 0x01020304\n"
-			    "3: guard eq (concat (load nh 9 1) 0x000000 (slice (load nh 12 8) 4 2)) "
-			    "0x060000000102");
+	assert_string_equal(
+		steps_of(f, "c", 1),
+		"1: guard eq (slice (load nh 12 8) 4 4) 0x01020304\n"
+		"3: guard eq (concat (load nh 9 1) 0x000000 (slice (load nh 12 8) 4 2)) "
+		"0x060000000102");
 	assert_string_equal(steps_of(f, "c", 2), "2: verdict drop");
 }
 
@@ -248,9 +249,10 @@ static void test_bitwise_two(void **state)
 	lower_it(f);
 	assert_string_equal(steps_of(f, "c", 1),
 			    "3: guard eq (xor (load nh 12 4) (load nh 16 4)) 0x00000000");
-	assert_string_equal(steps_of(f, "c", 2),
-			    "2: guard eq (slice (and (concat (load nh 2 2) 0x0000) 0x0ff00000) 0 2) "
-			    "0x0010");
+	assert_string_equal(
+		steps_of(f, "c", 2),
+		"2: guard eq (slice (and (concat (load nh 2 2) 0x0000) 0x0ff00000) 0 2) "
+		"0x0010");
 }
 
 static void test_range(void **state)

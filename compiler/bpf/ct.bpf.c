@@ -31,9 +31,8 @@ NB_LEAF(ct_state)
  * that a type id cannot be had at load time, while offsets of members can. Probes write to the
  * stack, which a program has little of: each reader is a function of its own and returns a number.
  */
-#define CT_READ(to, from, member)                                                                  \
-	bpf_probe_read_kernel(&(to), sizeof(to),                                                   \
-			      __builtin_preserve_access_index(&(from)->member))
+#define CT_READ(to, from, member) \
+	bpf_probe_read_kernel(&(to), sizeof(to), __builtin_preserve_access_index(&(from)->member))
 
 enum { STATUS_TEMPLATE = 1 << 11, DIR_NONE = 2 };
 #define FOUND (1ull << 32) /* beside a number of up to 32 bits */
@@ -146,8 +145,8 @@ NB_LEAF(ct_zone)
 enum { END_SRC, END_DST };
 
 /*
- * 8 bytes of an address from byte @from on (0 or 8), as they stand in memory; @dir and @end say whose.
- * A port: @from 16.
+ * 8 bytes of an address from byte @from on (0 or 8), as they stand in memory; @dir and @end say
+ * whose. A port: @from 16.
  */
 NB_GLOBAL __u64 nb_conn_tuple(struct bpf_nf_ctx *ctx, __u32 dir, __u32 end, __u32 from)
 {
@@ -285,7 +284,8 @@ NB_LEAF(ct_avgpkt)
 	return nb_conn_status(p->ctx) != 0;
 }
 
-/* Half 0 or 1 of the name of the helper that expected this connection; 0 in half 0: there is none. */
+/* Half 0 or 1 of the name of the helper that expected this connection; 0 in half 0: there is none.
+ */
 NB_GLOBAL __u64 nb_conn_helper(struct bpf_nf_ctx *ctx, __u32 half)
 {
 	struct nf_conn *ct = ct_get(ctx), *master = NULL;

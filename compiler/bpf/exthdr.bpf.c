@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * exthdr: where IPv6 extension headers, TCP options and IPv4 options are. Each is found by a function
- * of its own that walks headers with bpf_loop(), verified once however many rules use it.
+ * exthdr: where IPv6 extension headers, TCP options and IPv4 options are. Each is found by a
+ * function of its own that walks headers with bpf_loop(), verified once however many rules use it.
  */
 #include "nb.h"
 

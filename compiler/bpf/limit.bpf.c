@@ -12,9 +12,9 @@ struct nb_limit_state {
 };
 
 /*
- * Takes @cost of at most @max tokens: 1, or 0 when there are not as many. nft_limit_eval(), whose lock
- * makes the time that is read grow from packet to packet; here a packet whose time was overtaken
- * finds the bucket as the later one left it.
+ * Takes @cost of at most @max tokens: 1, or 0 when there are not as many. nft_limit_eval(), whose
+ * lock makes the time that is read grow from packet to packet; here a packet whose time was
+ * overtaken finds the bucket as the later one left it.
  */
 NB_GLOBAL int nb_limit_take(struct nb_limit_state *state, __u64 cost, __u64 max)
 {

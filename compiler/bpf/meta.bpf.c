@@ -155,8 +155,8 @@ NB_LEAF(meta_oifgroup)
 }
 
 /*
- * Half 0 or 1 of the kind of the device that a packet came in by (@out 0) or leaves by; 0 in half 0:
- * it has none. strncpy() of 16 bytes, and the kernel's kinds are shorter.
+ * Half 0 or 1 of the kind of the device that a packet came in by (@out 0) or leaves by; 0 in half
+ * 0: it has none. strncpy() of 16 bytes, and the kernel's kinds are shorter.
  */
 NB_GLOBAL __u64 nb_dev_kind(struct bpf_nf_ctx *ctx, __u32 out, __u32 half)
 {
@@ -195,14 +195,14 @@ NB_LEAF(meta_sdif)
 {
 	out[0] = 0;
 	if (p->pf == NFPROTO_IPV4) {
-		const struct inet_skb_parm *cb = bpf_rdonly_cast(
-			p->skb->cb, bpf_core_type_id_kernel(struct inet_skb_parm));
+		const struct inet_skb_parm *cb =
+			bpf_rdonly_cast(p->skb->cb, bpf_core_type_id_kernel(struct inet_skb_parm));
 
 		if (cb->flags & IPSKB_L3SLAVE)
 			out[0] = nb_host32(cb->iif);
 	} else {
-		const struct inet6_skb_parm *cb = bpf_rdonly_cast(
-			p->skb->cb, bpf_core_type_id_kernel(struct inet6_skb_parm));
+		const struct inet6_skb_parm *cb =
+			bpf_rdonly_cast(p->skb->cb, bpf_core_type_id_kernel(struct inet6_skb_parm));
 
 		if (cb->flags & IP6SKB_L3SLAVE)
 			out[0] = nb_host32(cb->iif);
@@ -213,8 +213,8 @@ NB_LEAF(meta_sdif)
 /* ---- the socket ---- */
 
 /*
- * skb_to_full_sk(), and of this namespace. NULL: none. Always a cast pointer: the verifier wants one
- * kind of pointer at one load.
+ * skb_to_full_sk(), and of this namespace. NULL: none. Always a cast pointer: the verifier wants
+ * one kind of pointer at one load.
  */
 NB_INLINE const struct sock *full_sock(struct nb_pkt *p)
 {

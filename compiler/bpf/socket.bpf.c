@@ -64,7 +64,8 @@ NB_GLOBAL __u64 nb_sock_cgroup(struct bpf_nf_ctx *ctx, __u32 level)
 		return 0;
 	if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
 				  __builtin_preserve_access_index(&cgroup->ancestors[0]) + level) ||
-	    bpf_probe_read_kernel(&kn, sizeof(kn), __builtin_preserve_access_index(&ancestor->kn)) ||
+	    bpf_probe_read_kernel(&kn, sizeof(kn),
+				  __builtin_preserve_access_index(&ancestor->kn)) ||
 	    bpf_probe_read_kernel(&id, sizeof(id), __builtin_preserve_access_index(&kn->id)))
 		return 0;
 	return id;

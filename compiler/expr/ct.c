@@ -49,24 +49,24 @@ static bool put(uint8_t *out, const void *value, size_t size)
 }
 
 /* A leaf; @dir in its evaluation is the first parameter, if it takes one. */
-#define CT_LEAF(id, label, bytes, params, ns, ...)                                                 \
-	static bool eval_##id(const struct ir_sel *sel, const struct ir_env *env, uint8_t *out)    \
-	{                                                                                          \
-		const struct ir_ct *ct = &env->ct;                                                 \
-		const uint64_t dir UNUSED = sel->param[0];                                         \
-                                                                                                   \
-		if (!env->has_ct || env->is_template)                                              \
-			return false;                                                              \
-		__VA_ARGS__                                                                        \
-	}                                                                                          \
-	static const struct ir_leaf leaf_##id IR_LEAF_TABLE = {                                    \
-		.name = "ct " label,                                                               \
-		.helper = "ct_" #id,                                                               \
-		.width = (bytes),                                                                  \
-		.n_params = (params),                                                              \
-		.partial = true,                                                                   \
-		.cost = (ns),                                                                      \
-		.eval = eval_##id,                                                                 \
+#define CT_LEAF(id, label, bytes, params, ns, ...)                                              \
+	static bool eval_##id(const struct ir_sel *sel, const struct ir_env *env, uint8_t *out) \
+	{                                                                                       \
+		const struct ir_ct *ct = &env->ct;                                              \
+		const uint64_t dir UNUSED = sel->param[0];                                      \
+                                                                                                \
+		if (!env->has_ct || env->is_template)                                           \
+			return false;                                                           \
+		__VA_ARGS__                                                                     \
+	}                                                                                       \
+	static const struct ir_leaf leaf_##id IR_LEAF_TABLE = {                                 \
+		.name = "ct " label,                                                            \
+		.helper = "ct_" #id,                                                            \
+		.width = (bytes),                                                               \
+		.n_params = (params),                                                           \
+		.partial = true,                                                                \
+		.cost = (ns),                                                                   \
+		.eval = eval_##id,                                                              \
 	}
 
 CT_LEAF(direction, "direction", 1, 0, 30, { return put(out, &ct->dir, 1); });
@@ -105,12 +105,10 @@ CT_LEAF(avgpkt, "avgpkt", 8, 1, 120, {
 
 /* Addresses and ports: direction; 0 source, 1 destination. Of "ct ip saddr" also the family. */
 CT_LEAF(addr, "addr", 16, 2, 60, { return put(out, ct->addr[dir][sel->param[1]], 16); });
-CT_LEAF(addr4, "addr4", 4, 2, 90, {
-	return ct->l3proto == NFPROTO_IPV4 && put(out, ct->addr[dir][sel->param[1]], 4);
-});
-CT_LEAF(addr6, "addr6", 16, 2, 90, {
-	return ct->l3proto == NFPROTO_IPV6 && put(out, ct->addr[dir][sel->param[1]], 16);
-});
+CT_LEAF(addr4, "addr4", 4, 2, 90,
+	{ return ct->l3proto == NFPROTO_IPV4 && put(out, ct->addr[dir][sel->param[1]], 4); });
+CT_LEAF(addr6, "addr6", 16, 2, 90,
+	{ return ct->l3proto == NFPROTO_IPV6 && put(out, ct->addr[dir][sel->param[1]], 16); });
 CT_LEAF(port, "port", 2, 2, 60, { return put(out, ct->port[dir][sel->param[1]], 2); });
 
 /* By key: the leaf, which end of the tuple, whether the direction is a parameter; or why not. */

@@ -111,8 +111,16 @@ static bool eval_tcp_exists(const struct ir_sel *sel, const struct ir_env *env, 
 
 /* ---- IPv4 options ---- */
 
-enum { OPT_END = 0, OPT_NOOP = 1, OPT_RR = 7, OPT_TS = 68, OPT_LSRR = 131, OPT_CIPSO = 134,
-       OPT_SSRR = 137, OPT_RA = 148 };
+enum {
+	OPT_END = 0,
+	OPT_NOOP = 1,
+	OPT_RR = 7,
+	OPT_TS = 68,
+	OPT_LSRR = 131,
+	OPT_CIPSO = 134,
+	OPT_SSRR = 137,
+	OPT_RA = 148
+};
 
 struct ip_options {
 	uint32_t srr, rr, ts, alert; /* offsets; 0: none */
@@ -141,8 +149,8 @@ static bool ip_option(struct ip_options *o, const uint8_t *opt, uint32_t len, ui
 		if (opt[2] > len) {
 			if ((opt[3] & 0xf) != 3 && opt[3] >> 4 == 15)
 				return false;
-		} else if (opt[2] + 3u > len || (((opt[3] & 0xf) == 1 || (opt[3] & 0xf) == 3) &&
-						 opt[2] + 7u > len)) {
+		} else if (opt[2] + 3u > len ||
+			   (((opt[3] & 0xf) == 1 || (opt[3] & 0xf) == 3) && opt[2] + 7u > len)) {
 			return false;
 		}
 		o->ts = at;
@@ -207,22 +215,22 @@ static bool eval_ipv4_exists(const struct ir_sel *sel, const struct ir_env *env,
 
 /* ---- leaves ---- */
 
-#define EXTHDR_LEAVES(id, label, ns)                                                               \
-	static const struct ir_leaf leaf_##id IR_LEAF_TABLE = {                                    \
-		.name = "exthdr " label,                                                           \
-		.helper = "exthdr_" #id,                                                           \
-		.n_params = 2,                                                                     \
-		.partial = true,                                                                   \
-		.cost = (ns),                                                                      \
-		.eval = eval_##id,                                                                 \
-	};                                                                                         \
-	static const struct ir_leaf leaf_##id##_exists IR_LEAF_TABLE = {                           \
-		.name = "exthdr " label " exists",                                                 \
-		.helper = "exthdr_" #id "_exists",                                                 \
-		.width = 1,                                                                        \
-		.n_params = 1,                                                                     \
-		.cost = (ns),                                                                      \
-		.eval = eval_##id##_exists,                                                        \
+#define EXTHDR_LEAVES(id, label, ns)                                     \
+	static const struct ir_leaf leaf_##id IR_LEAF_TABLE = {          \
+		.name = "exthdr " label,                                 \
+		.helper = "exthdr_" #id,                                 \
+		.n_params = 2,                                           \
+		.partial = true,                                         \
+		.cost = (ns),                                            \
+		.eval = eval_##id,                                       \
+	};                                                               \
+	static const struct ir_leaf leaf_##id##_exists IR_LEAF_TABLE = { \
+		.name = "exthdr " label " exists",                       \
+		.helper = "exthdr_" #id "_exists",                       \
+		.width = 1,                                              \
+		.n_params = 1,                                           \
+		.cost = (ns),                                            \
+		.eval = eval_##id##_exists,                              \
 	}
 EXTHDR_LEAVES(ipv6, "ipv6", 60);
 EXTHDR_LEAVES(tcp, "tcp", 80);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hash: jhash of a register, scaled (nft_jhash_eval()). Without a seed the kernel takes a random one
- * for each expression, so any will do. symhash is over the kernel's secret.
+ * hash: jhash of a register, scaled (nft_jhash_eval()). Without a seed the kernel takes a random
+ * one for each expression, so any will do. symhash is over the kernel's secret.
  */
 #include <linux/netfilter/nf_tables.h>
 
@@ -35,9 +35,9 @@ static void lower_hash(struct lower *lw, const struct expr *e)
 	sel = lower_reg(lw, (uint32_t)attr_uint(e->attrs, NFTA_HASH_SREG, 0),
 			(uint32_t)attr_uint(e->attrs, NFTA_HASH_LEN, 0));
 	if (sel)
-		lower_set_reg(lw, (uint32_t)attr_uint(e->attrs, NFTA_HASH_DREG, 0),
-			      ir_scale(lower_ir(lw), ir_jhash(lower_ir(lw), sel, seed), mod,
-				       offset));
+		lower_set_reg(
+			lw, (uint32_t)attr_uint(e->attrs, NFTA_HASH_DREG, 0),
+			ir_scale(lower_ir(lw), ir_jhash(lower_ir(lw), sel, seed), mod, offset));
 }
 
 static const struct expr_op hash EXPR_OP_TABLE = {

@@ -32,8 +32,7 @@ static void lower_immediate(struct lower *lw, const struct expr *e)
 	}
 	if (attr_find(data, NFTA_DATA_VERDICT, &value))
 		lower_verdict_data(lw, value);
-	else if (attr_find(data, NFTA_DATA_VALUE, &value) && value.len &&
-		 value.len <= IR_MAX_WIDTH)
+	else if (attr_find(data, NFTA_DATA_VALUE, &value) && value.len && value.len <= IR_MAX_WIDTH)
 		lower_set_reg(lw, dreg, ir_const(lower_ir(lw), value.data, value.len));
 	else
 		lower_block(lw, "expr-malformed", "the data is neither a value nor a verdict");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * last: when a rule matched last (nft_last_eval()). The state is the time in ns of CLOCK_MONOTONIC, 0:
- * not since the program runs; then the parameter tells how many ms ago it was when the ruleset was
- * read, plus one, and 0 that it never was.
+ * last: when a rule matched last (nft_last_eval()). The state is the time in ns of CLOCK_MONOTONIC,
+ * 0: not since the program runs; then the parameter tells how many ms ago it was when the ruleset
+ * was read, plus one, and 0 that it never was.
  */
 #include <linux/netfilter/nf_tables.h>
 

@@ -3,8 +3,8 @@
  * limit: a token bucket, in nanoseconds (nft_limit_eval()).
  *
  * The kernel keeps tokens and when they were counted, under a lock. Both change together such that
- * one number says it all: the time at which the bucket was, or would have been, empty. tokens = now -
- * empty, at most the bucket's size; to take tokens is to move that time. One word needs no lock.
+ * one number says it all: the time at which the bucket was, or would have been, empty. tokens = now
+ * - empty, at most the bucket's size; to take tokens is to move that time. One word needs no lock.
  */
 #include <linux/netfilter/nf_tables.h>
 
@@ -15,7 +15,7 @@
 enum { P_COST, P_NSECS, P_RATE, P_MAX, P_INVERT, N_PARAMS };
 
 #define NSEC_PER_SEC  1000000000ull
-#define BURST_DEFAULT 5	    /* NFT_LIMIT_PKT_BURST_DEFAULT */
+#define BURST_DEFAULT 5		     /* NFT_LIMIT_PKT_BURST_DEFAULT */
 #define EMPTY_EVER    (-(1ll << 62)) /* so long ago that the bucket is full */
 #define MAX_BUCKET    (1ull << 61)
 

@@ -40,19 +40,19 @@ static bool put_u32(uint8_t *out, uint32_t v)
 }
 
 /* A leaf of constant width: its evaluation, then its row. */
-#define META_LEAF(id, label, bytes, can_fail, ns, ...)                                             \
-	static bool eval_##id(const struct ir_sel *sel UNUSED, const struct ir_env *env UNUSED,    \
-			      uint8_t *out)                                                        \
-	{                                                                                          \
-		__VA_ARGS__                                                                        \
-	}                                                                                          \
-	static const struct ir_leaf leaf_##id IR_LEAF_TABLE = {                                    \
-		.name = "meta " label,                                                             \
-		.helper = "meta_" #id,                                                             \
-		.width = (bytes),                                                                  \
-		.partial = (can_fail),                                                             \
-		.cost = (ns),                                                                      \
-		.eval = eval_##id,                                                                 \
+#define META_LEAF(id, label, bytes, can_fail, ns, ...)                                          \
+	static bool eval_##id(const struct ir_sel *sel UNUSED, const struct ir_env *env UNUSED, \
+			      uint8_t *out)                                                     \
+	{                                                                                       \
+		__VA_ARGS__                                                                     \
+	}                                                                                       \
+	static const struct ir_leaf leaf_##id IR_LEAF_TABLE = {                                 \
+		.name = "meta " label,                                                          \
+		.helper = "meta_" #id,                                                          \
+		.width = (bytes),                                                               \
+		.partial = (can_fail),                                                          \
+		.cost = (ns),                                                                   \
+		.eval = eval_##id,                                                              \
 	}
 
 META_LEAF(len, "len", 4, false, 1, { return put_u32(out, env->len); });
@@ -66,7 +66,8 @@ META_LEAF(oifname, "oifname", 16, false, 5, { return put(out, env->out.name, 16)
 META_LEAF(sdif, "sdif", 4, false, 4, { return put_u32(out, env->in.sdif); });
 
 META_LEAF(protocol, "protocol", 2, false, 1, {
-	return put_u8(out, (uint8_t)(env->protocol >> 8)) && put_u8(out + 1, (uint8_t)env->protocol);
+	return put_u8(out, (uint8_t)(env->protocol >> 8)) &&
+	       put_u8(out + 1, (uint8_t)env->protocol);
 });
 
 META_LEAF(l4proto, "l4proto", 1, true, 1, {
@@ -179,7 +180,8 @@ static const struct meta_key {
 	[NFT_META_TIME_DAY] = {&leaf_day},
 	[NFT_META_TIME_HOUR] = {&leaf_hour},
 	[NFT_META_SDIF] = {&leaf_sdif},
-	[NFT_META_SDIFNAME] = {NULL, "meta-sdifname", "a BPF program cannot look up a device by index"},
+	[NFT_META_SDIFNAME] = {NULL, "meta-sdifname",
+			       "a BPF program cannot look up a device by index"},
 	[META_BRI_BROUTE] = {NULL, "meta-bridge", "meta broute is for bridges"},
 	[META_BRI_IIFHWADDR] = {NULL, "meta-bridge", "meta ibrhwaddr is for bridges"},
 };

@@ -12,7 +12,8 @@ static const struct {
 	const char *code, *why;
 } blockers[] = {
 	[NFT_OBJECT_CT_HELPER] = {"objref-ct-helper", "a BPF program cannot write conntrack"},
-	[NFT_OBJECT_CONNLIMIT] = {"objref-connlimit", "the list of connections is the kernel's own"},
+	[NFT_OBJECT_CONNLIMIT] = {"objref-connlimit",
+				  "the list of connections is the kernel's own"},
 	[NFT_OBJECT_TUNNEL] = {"objref-tunnel", "a BPF program cannot write tunnel metadata"},
 	[NFT_OBJECT_CT_TIMEOUT] = {"objref-ct-timeout", "a BPF program cannot write conntrack"},
 	[NFT_OBJECT_SECMARK] = {"objref-secmark", "a BPF program cannot write marks"},

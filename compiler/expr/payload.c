@@ -3,8 +3,8 @@
  * payload: bytes of the packet, from its link layer, network or transport header.
  *
  * nft_payload_eval(): bytes outside the packet end the rule; a link layer load needs such a header;
- * a transport load needs a known transport protocol and no later fragment. (Up to 6.18 the fast path
- * of transport loads forgets the fragment, see doc/semantics.md.)
+ * a transport load needs a known transport protocol and no later fragment. (Up to 6.18 the fast
+ * path of transport loads forgets the fragment, see doc/semantics.md.)
  */
 #include <linux/netfilter/nf_tables.h>
 
