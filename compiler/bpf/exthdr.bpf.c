@@ -97,6 +97,19 @@ struct opt_walk {
 	bool strict, failed;
 };
 
+/*
+ * Reads the @len bytes of options at @at; false: none, too many, or not all there.
+ * The length is fresh to the compiler before its check, so that what is checked is what is used.
+ */
+NB_INLINE bool read_options(struct opt_walk *w, const struct bpf_dynptr *d, __u32 len, __u32 at)
+{
+	barrier_var(len);
+	if (len == 0 || len > OPTIONS_MAX || bpf_dynptr_read(w->opt, len, d, at, 0))
+		return false;
+	w->end = len;
+	return true;
+}
+
 #define OPT(w, i) ((w)->opt[(i) & (sizeof((w)->opt) - 1)])
 
 static long tcp_step(__u64 i, struct opt_walk *w)
@@ -125,11 +138,7 @@ NB_GLOBAL __u32 nb_find_tcp(struct bpf_nf_ctx *ctx, __u32 th, __u32 type, __u32 
 
 	if (bpf_dynptr_from_skb(ctx->skb, 0, &d) || bpf_dynptr_read(&doff, 1, &d, th + 12, 0))
 		return NOT_FOUND;
-	/* Zero and up to 40 in steps of 4: the length that dynptr_read() gets must have a bound. */
-	w.end = (doff >> 4) * 4 - TCP_FIXED;
-	if (w.end - 1 >= OPTIONS_MAX)
-		return NOT_FOUND;
-	if (bpf_dynptr_read(w.opt, w.end, &d, th + TCP_FIXED, 0))
+	if (!read_options(&w, &d, (doff >> 4) * 4 - TCP_FIXED, th + TCP_FIXED))
 		return NOT_FOUND;
 	bpf_loop(OPTIONS_MAX, tcp_step, &w, 0);
 	return w.found == NOT_FOUND ? NOT_FOUND : TCP_FIXED + w.found;
@@ -247,10 +256,7 @@ NB_GLOBAL __u32 nb_find_ipv4(struct bpf_nf_ctx *ctx, __u32 type)
 
 	if (bpf_dynptr_from_skb(ctx->skb, 0, &d) || bpf_dynptr_read(&first, 1, &d, 0, 0))
 		return NOT_FOUND;
-	w.end = (first & 0xf) * 4 - IPV4_FIXED;
-	if (w.end - 1 >= OPTIONS_MAX)
-		return NOT_FOUND;
-	if (bpf_dynptr_read(w.opt, w.end, &d, IPV4_FIXED, 0))
+	if (!read_options(&w, &d, (first & 0xf) * 4 - IPV4_FIXED, IPV4_FIXED))
 		return NOT_FOUND;
 	bpf_loop(OPTIONS_MAX, ip_step, &w, 0);
 	if (w.failed)
