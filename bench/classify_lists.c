@@ -79,6 +79,141 @@ static void draw_mac_range(uint8_t *lo, uint8_t *hi, uint32_t width)
 	make_prefix(lo, hi, width, 24 + (uint32_t)(rnd() % 25));
 }
 
+/* ---- rule lists ---- */
+
+static uint32_t percent(void)
+{
+	return (uint32_t)(rnd() % 100);
+}
+
+static void put16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+/*
+ * An address in a rule: anything, a network of the site, a smaller one in it, or a host. Networks
+ * come up again and again.
+ */
+static void draw_address(uint8_t *lo, uint8_t *hi, uint32_t any)
+{
+	static uint32_t nets[4096];
+	uint32_t r = percent(), net, bits;
+
+	if (!nets[0])
+		for (size_t i = 0; i < ARRAY_SIZE(nets); i++)
+			nets[i] = (uint32_t)rnd();
+	/* a quarter of them is used most of the time */
+	net = nets[rnd() % (rnd() % 4 ? ARRAY_SIZE(nets) / 4 : ARRAY_SIZE(nets))];
+	random_bytes(lo, 4);
+	memset(hi, 255, 4);
+	if (r < any) {
+		memset(lo, 0, 4);
+		return;
+	}
+	bits = r < any + 15   ? 16 + (uint32_t)(rnd() % 8)
+	       : r < any + 40 ? 24 + (uint32_t)(rnd() % 5)
+			      : 32;
+	for (uint32_t i = 0; i < 2 + (rnd() % 2); i++)
+		lo[i] = (uint8_t)(net >> (24 - 8 * i));
+	make_prefix(lo, hi, 4, bits);
+}
+
+static void draw_ports(uint8_t *lo, uint8_t *hi, uint32_t any)
+{
+	static const uint16_t known[] = {22,  25,  53,	80,   110,  123,  143,	161,
+					 389, 443, 993, 1433, 3306, 5432, 8080, 8443};
+	uint32_t r = percent(), from;
+
+	put16(lo, 0);
+	put16(hi, 65535);
+	if (r < any)
+		return;
+	if (r < any + 8) {
+		put16(lo, 1024);
+	} else if (r < any + 18) {
+		from = (uint32_t)(rnd() % 60000);
+		put16(lo, from);
+		put16(hi, from + 1 + (uint32_t)(rnd() % (rnd() % 2 ? 20 : 5000)));
+	} else {
+		from = r < 85 ? known[rnd() % ARRAY_SIZE(known)] : (uint32_t)(rnd() % 65536);
+		put16(lo, from);
+		put16(hi, from);
+	}
+}
+
+static void draw_protocol(uint8_t *lo, uint8_t *hi)
+{
+	uint32_t r = percent();
+
+	*lo = r < 60 ? 6 : r < 85 ? 17 : r < 90 ? 1 : 0;
+	*hi = r < 90 ? *lo : 255;
+}
+
+static bool is_any(const uint8_t *lo, const uint8_t *hi)
+{
+	static const uint8_t zeros[4], ones[4] = {255, 255, 255, 255};
+
+	return !memcmp(lo, zeros, 4) && !memcmp(hi, ones, 4);
+}
+
+/* One of the addresses is named: a rule for everybody early in a list makes the rest of it dead. */
+static void draw_five(uint8_t *lo, uint8_t *hi, uint32_t any_source, uint32_t any_target)
+{
+	do {
+		draw_address(lo, hi, any_source);
+		draw_address(lo + 4, hi + 4, any_target);
+	} while (is_any(lo, hi) && is_any(lo + 4, hi + 4));
+	draw_ports(lo + 8, hi + 8, 82);
+	draw_ports(lo + 10, hi + 10, 25);
+	draw_protocol(lo + 12, hi + 12);
+}
+
+/* Nobody named: what most packets are to most rules. */
+static void key_five(uint8_t *key, uint32_t width)
+{
+	random_bytes(key, width);
+	key[12] = rnd() % 4 ? 6 : 17;
+}
+
+/* Access lists: targets are named nearly always. */
+static void draw_acl(uint8_t *lo, uint8_t *hi, uint32_t width)
+{
+	(void)width;
+	draw_five(lo, hi, 30, 4);
+}
+
+/* Firewalls: many wildcards on either side. */
+static void draw_fw(uint8_t *lo, uint8_t *hi, uint32_t width)
+{
+	(void)width;
+	draw_five(lo, hi, 45, 30);
+}
+
+static void draw_net_net_proto(uint8_t *lo, uint8_t *hi, uint32_t width)
+{
+	(void)width;
+	draw_address(lo, hi, 0);
+	draw_address(lo + 4, hi + 4, 2);
+	draw_protocol(lo + 8, hi + 8);
+}
+
+static void draw_addr_ports(uint8_t *lo, uint8_t *hi, uint32_t width)
+{
+	(void)width;
+	random_bytes(lo, 4);
+	memcpy(hi, lo, 4);
+	draw_ports(lo + 4, hi + 4, 10);
+}
+
+static void draw_v6_ports(uint8_t *lo, uint8_t *hi, uint32_t width)
+{
+	(void)width;
+	draw_v6_net(lo, hi, 16);
+	draw_ports(lo + 16, hi + 16, 10);
+}
+
 const struct sample_kind sample_kinds[] = {
 	{"exact v4", {CLASSIFY_HASH, 1, {4}}, 1000000, draw_single, NULL},
 	{"exact mac", {CLASSIFY_HASH, 1, {6}}, 1000000, draw_single, NULL},
@@ -90,6 +225,11 @@ const struct sample_kind sample_kinds[] = {
 	{"intervals mac", {CLASSIFY_TREE, 1, {6}}, 1000000, draw_mac_range, NULL},
 	{"intervals v6 nets", {CLASSIFY_TREE, 1, {16}}, 1000000, draw_v6_net, key_v6},
 	{"intervals v6 hosts", {CLASSIFY_TREE, 1, {16}}, 1000000, draw_v6_host, key_v6},
+	{"addr . port-range", {CLASSIFY_BOXES, 2, {4, 2}}, 100000, draw_addr_ports, NULL},
+	{"net . net . proto", {CLASSIFY_BOXES, 3, {4, 4, 1}}, 100000, draw_net_net_proto, NULL},
+	{"v6 net . port-range", {CLASSIFY_BOXES, 2, {16, 2}}, 100000, draw_v6_ports, NULL},
+	{"five fields, acl", {CLASSIFY_BOXES, 5, {4, 4, 2, 2, 1}}, 100000, draw_acl, key_five},
+	{"five fields, fw", {CLASSIFY_BOXES, 5, {4, 4, 2, 2, 1}}, 100000, draw_fw, key_five},
 	{},
 };
 
@@ -138,26 +278,31 @@ void sample_fini(struct sample *l)
 	free(l->e);
 }
 
+/* A key between lo and hi: byte by byte from the end, what keeps it in there. */
+static void key_inside(const uint8_t *lo, const uint8_t *hi, uint32_t width, uint8_t *ret)
+{
+	memcpy(ret, lo, width);
+	for (uint32_t b = width; b--;) {
+		uint8_t was = ret[b];
+
+		ret[b] = (uint8_t)rnd();
+		if (memcmp(ret, lo, width) < 0 || memcmp(ret, hi, width) > 0)
+			ret[b] = was;
+	}
+}
+
 void sample_keys(const struct sample *l, bool hit, size_t n, uint8_t *ret)
 {
 	for (size_t i = 0; i < n; i++, ret += 64) {
 		const struct classify_elem *e = &l->e[rnd() % l->n];
 
-		if (!hit) {
-			if (l->key)
-				l->key(ret, l->width);
-			else
-				random_bytes(ret, l->width);
-			continue;
-		}
-		memcpy(ret, e->lo, l->width);
-		for (uint32_t b = l->width;
-		     b--;) { /* a key between lo and hi, where that is easy */
-			uint8_t was = ret[b];
-
-			ret[b] = (uint8_t)rnd();
-			if (memcmp(ret, e->lo, l->width) < 0 || memcmp(ret, e->hi, l->width) > 0)
-				ret[b] = was;
-		}
+		if (hit)
+			for (uint32_t f = 0, at = 0; f < l->shape.n_fields;
+			     at += l->shape.width[f++])
+				key_inside(e->lo + at, e->hi + at, l->shape.width[f], ret + at);
+		else if (l->key)
+			l->key(ret, l->width);
+		else
+			random_bytes(ret, l->width);
 	}
 }

@@ -107,6 +107,44 @@ RUN(tree48)
 RUN(tree56)
 RUN(tree64)
 
+/* Fields of up to 4, 8 or 16 bytes. */
+NB_INLINE void fields(const struct run *r, __u32 n, __u32 *key)
+{
+	const __u64 *k = r->key;
+
+#pragma unroll
+	for (__u32 i = 0; i < n; i++) {
+		if (widths[i] <= 4)
+			key[i] = nb_classify_field4(r->blob, limit, i, k++);
+		else if (widths[i] <= 7)
+			key[i] = nb_classify_field7(r->blob, limit, i, k++);
+		else if (widths[i] == 8)
+			key[i] = nb_classify_field8(r->blob, limit, i, k++);
+		else
+			key[i] = nb_classify_field16(r->blob, limit, i, k), k += 2;
+	}
+}
+
+#define RUN_BOXES(n)                                                                               \
+	SEC("xdp") int run_boxes##n(void *ctx)                                                     \
+	{                                                                                          \
+		__u32 key[n];                                                                      \
+		struct run r;                                                                      \
+                                                                                                   \
+		if (!start(&r))                                                                    \
+			return 0;                                                                  \
+		fields(&r, n, key);                                                                \
+		return end(&r, nb_classify_boxes##n(r.blob, limit, key));                          \
+	}
+RUN_BOXES(1)
+RUN_BOXES(2)
+RUN_BOXES(3)
+RUN_BOXES(4)
+RUN_BOXES(5)
+RUN_BOXES(6)
+RUN_BOXES(7)
+RUN_BOXES(8)
+
 SEC("xdp") int run_live(void *ctx)
 {
 	struct run r;

@@ -25,7 +25,12 @@ struct rodata { /* as in tests/classify.bpf.c */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
-	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+	char text[2048]; /* a verifier's log is cut off */
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	return fprintf(stderr, "# %s\n", text);
 }
 
 static const char *object_path(void)

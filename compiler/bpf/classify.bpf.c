@@ -46,6 +46,45 @@ NB_TREE(48, 6, cls_walk_full)
 NB_TREE(56, 7, cls_walk_full)
 NB_TREE(64, 8, cls_walk_full)
 
+#define NB_BOXES(fields)                                                                           \
+	NB_CLASSIFY nb_classify_boxes##fields(const void *blob, __u64 limit, const __u32 *key)     \
+	{                                                                                          \
+		return cls_boxes(blob, limit, key, fields);                                        \
+	}
+NB_BOXES(1)
+NB_BOXES(2)
+NB_BOXES(3)
+NB_BOXES(4)
+NB_BOXES(5)
+NB_BOXES(6)
+NB_BOXES(7)
+NB_BOXES(8)
+
+/* ---- fields of boxes as numbers ---- */
+
+#define NB_FIELD(bytes, chunks, walk)                                                              \
+	NB_CLASSIFY nb_classify_field##bytes(const void *blob, __u64 limit, __u64 field,           \
+					     const __u64 *key)                                     \
+	{                                                                                          \
+		const struct cls_head *h = blob;                                                   \
+		__u32 ref = h->ranks[field & 7];                                                   \
+                                                                                                   \
+		return walk(blob, limit, key, ref, chunks, CLS_DEPTH(chunks)) & CLS_VALUE;         \
+	}
+NB_API __u32 nb_classify_field4(const void *blob, __u64 limit, __u64 field, const __u64 *key)
+{
+	return (__u32)key[0];
+}
+NB_FIELD(7, 1, cls_walk_7)
+NB_FIELD(8, 1, cls_walk_full)
+NB_FIELD(16, 2, cls_walk_full)
+NB_FIELD(24, 3, cls_walk_full)
+NB_FIELD(32, 4, cls_walk_full)
+NB_FIELD(40, 5, cls_walk_full)
+NB_FIELD(48, 6, cls_walk_full)
+NB_FIELD(56, 7, cls_walk_full)
+NB_FIELD(64, 8, cls_walk_full)
+
 /* ---- values ---- */
 
 NB_CLASSIFY nb_classify_live(const void *blob, __u64 limit, __u32 index, __u64 now)

@@ -1,25 +1,446 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Boxes: products of a range per field, the one with the lowest index wins.
+ *
+ * In the blob: a record of ranges per index, and up to CLS_TREES trees whose ends name boxes to be
+ * compared. What one tree does not take (boxes_cut.c) goes to the next; a lookup takes the lowest
+ * of what the trees find, and stops when no later tree can have a lower one.
+ *
+ * Everything in there is 32 bits wide: a field of more than 4 bytes is replaced by the rank of the
+ * piece between borders that its value lies in, found by a tree of its own (tree.c).
+ *
+ * Deleting empties the box's record. Inserting puts it on a list beside the trees that is looked
+ * through; when that is full, it is time to build anew.
+ */
 #include <errno.h>
 
-#include "blob.h"
+#include "boxes.h"
+#include "tree.h"
+
+#define BUDGET 48 /* entries per box, all trees together */
+
+/* What building needs, freed at once. */
+struct job {
+	struct cls_boxes x;
+	const struct classify_shape *shape;
+	const struct classify_elem **sorted;  /* by index */
+	uint32_t offset[CLASSIFY_MAX_FIELDS]; /* of each field in a key */
+	uint32_t *index;
+	struct cls_range *range;
+	uint8_t *full;
+};
+
+static int compare_index(const void *a, const void *b)
+{
+	const struct classify_elem *const *x = a, *const *y = b;
+
+	return ((*x)->index > (*y)->index) - ((*x)->index < (*y)->index);
+}
+
+static uint32_t narrow_value(const uint8_t *key, uint32_t width)
+{
+	uint64_t v;
+
+	cls_key_chunks(key, width, &v);
+	return (uint32_t)v;
+}
+
+/* ---- fields of more than 4 bytes ---- */
+
+static int compare_keys(const void *a, const void *b, void *width)
+{
+	return memcmp(a, b, *(uint32_t *)width);
+}
+
+static bool next_key(uint8_t *key, uint32_t width)
+{
+	while (width--)
+		if (++key[width])
+			return true;
+	return false;
+}
+
+/* First keys of the pieces that the borders of field @f make, sorted, distinct; the first one is 0.
+ */
+static uint8_t *field_borders(const struct job *j, uint32_t f, uint32_t *ret_n)
+{
+	uint32_t width = j->shape->width[f], n = 1, used = 1;
+	uint8_t *keys = calloc(2 * (size_t)j->x.n + 1, width);
+
+	if (!keys)
+		return NULL;
+	for (uint32_t i = 0; i < j->x.n; i++) {
+		memcpy(keys + (size_t)n++ * width, j->sorted[i]->lo + j->offset[f], width);
+		memcpy(keys + (size_t)n * width, j->sorted[i]->hi + j->offset[f], width);
+		if (next_key(keys + (size_t)n * width, width))
+			n++;
+	}
+	qsort_r(keys, n, width, compare_keys, &width);
+	for (uint32_t i = 1; i < n; i++)
+		if (memcmp(keys + (size_t)i * width, keys + (size_t)(used - 1) * width, width))
+			memmove(keys + (size_t)used++ * width, keys + (size_t)i * width, width);
+	*ret_n = used;
+	return keys;
+}
+
+/* The piece of a key: the last one that begins at or before it. */
+static uint32_t rank_of(const uint8_t *keys, uint32_t n, uint32_t width, const uint8_t *key)
+{
+	uint32_t a = 0, b = n;
+
+	while (b - a > 1) {
+		uint32_t mid = a + (b - a) / 2;
+
+		if (memcmp(keys + (size_t)mid * width, key, width) <= 0)
+			a = mid;
+		else
+			b = mid;
+	}
+	return a;
+}
+
+/* The tree that gives each piece's number. */
+static int write_ranks(struct job *j, uint32_t f, const uint8_t *keys, uint32_t n)
+{
+	uint32_t width = j->shape->width[f], ref;
+	AUTO_FREE struct classify_elem *e = malloc(n * sizeof(*e));
+	AUTO_FREE uint8_t *ends = malloc((size_t)n * width);
+	int err;
+
+	if (!e || !ends)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t *end = ends + (size_t)i * width;
+
+		memset(end, 255, width);
+		if (i + 1 < n) {
+			memcpy(end, keys + (size_t)(i + 1) * width, width);
+			for (uint32_t at = width; at-- && end[at]-- == 0;)
+				;
+		}
+		e[i] = (struct classify_elem){keys + (size_t)i * width, end, i};
+	}
+	err = cls_tree_of(j->x.b, width, false, e, n, &ref);
+	if (err)
+		return err;
+	j->x.b->head->ranks[f] = ref;
+	return 0;
+}
+
+static int rank_field(struct job *j, uint32_t f)
+{
+	uint32_t n, width = j->shape->width[f];
+	AUTO_FREE uint8_t *keys = field_borders(j, f, &n);
+
+	if (!keys)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < j->x.n; i++) {
+		struct cls_range *r = &j->range[i * j->x.fields + f];
+
+		r->lo = rank_of(keys, n, width, j->sorted[i]->lo + j->offset[f]);
+		r->hi = rank_of(keys, n, width, j->sorted[i]->hi + j->offset[f]);
+		if (r->hi == n - 1)
+			r->hi = UINT32_MAX;
+	}
+	return write_ranks(j, f, keys, n);
+}
+
+/* ---- from elements to boxes ---- */
+
+static int narrow_field(struct job *j, uint32_t f)
+{
+	uint32_t width = j->shape->width[f], max = (uint32_t)cls_chunk_max(width, 0);
+
+	for (uint32_t i = 0; i < j->x.n; i++) {
+		struct cls_range *r = &j->range[i * j->x.fields + f];
+
+		r->lo = narrow_value(j->sorted[i]->lo + j->offset[f], width);
+		r->hi = narrow_value(j->sorted[i]->hi + j->offset[f], width);
+		if (r->hi == max)
+			r->hi = UINT32_MAX;
+	}
+	return 0;
+}
+
+static int read_fields(struct job *j)
+{
+	struct cls_boxes *x = &j->x;
+
+	for (uint32_t f = 0, at = 0; f < x->fields; at += j->shape->width[f++]) {
+		uint32_t width = j->shape->width[f];
+		int err;
+
+		j->offset[f] = at;
+		for (uint32_t i = 0; i < x->n; i++)
+			if (memcmp(j->sorted[i]->lo + at, j->sorted[i]->hi + at, width) > 0)
+				return -EINVAL;
+		err = width <= 4 ? narrow_field(j, f) : rank_field(j, f);
+		if (err)
+			return err;
+		for (uint32_t i = 0; i < x->n; i++) {
+			struct cls_range r = j->range[i * x->fields + f];
+
+			j->full[i] |= (uint8_t)((r.lo == 0 && r.hi == UINT32_MAX) << f);
+		}
+	}
+	return 0;
+}
+
+static int prepare(struct job *j, const struct classify_elem *elems, size_t n)
+{
+	struct cls_boxes *x = &j->x;
+
+	j->sorted = malloc(MAX(n, 1u) * sizeof(*j->sorted));
+	j->index = malloc(MAX(n, 1u) * sizeof(*j->index));
+	j->range = malloc(MAX(n * x->fields, 1u) * sizeof(*j->range));
+	j->full = calloc(MAX(n, 1u), 1);
+	x->evicted = calloc(MAX(n, 1u), 1);
+	if (!j->sorted || !j->index || !j->range || !j->full || !x->evicted)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		j->sorted[i] = &elems[i];
+	qsort(j->sorted, n, sizeof(*j->sorted), compare_index);
+	for (size_t i = 0; i < n; i++) {
+		j->index[i] = j->sorted[i]->index;
+		if (i && j->index[i] == j->index[i - 1])
+			return -EEXIST;
+	}
+	x->n = (uint32_t)n;
+	x->range = j->range;
+	x->index = j->index;
+	x->full = j->full;
+	return read_fields(j);
+}
+
+static void job_fini(struct job *j)
+{
+	free(j->sorted);
+	free(j->index);
+	free(j->range);
+	free(j->full);
+	free(j->x.evicted);
+}
+
+/* ---- records ---- */
+
+static struct cls_range *record(const struct cls_head *h, uint32_t index)
+{
+	return cls_at(h, h->keys + (uint64_t)index * h->key_size);
+}
+
+/* Both halves at once. */
+static void store_range(struct cls_range *to, struct cls_range r)
+{
+	uint64_t both;
+
+	memcpy(&both, &r, sizeof(both));
+	CLS_PUBLISH(*(uint64_t *)to, both);
+}
+
+static bool is_empty(const struct cls_range *r)
+{
+	return r->lo > r->hi;
+}
+
+static int write_records(struct job *j)
+{
+	struct cls_boxes *x = &j->x;
+	uint32_t size = 1u << CLS_BOX_SHIFT(x->fields);
+	uint64_t bytes = (uint64_t)size * j->shape->capacity + CLS_LINE;
+	uint32_t at = cls_grow(x->b, bytes);
+
+	if (!at)
+		return -E2BIG;
+	x->b->head->keys = at;
+	x->b->head->key_size = size;
+	for (uint32_t i = 0; i < j->shape->capacity; i++)
+		*record(x->b->head, i) = (struct cls_range){1, 0};
+	for (uint32_t i = 0; i < x->n; i++)
+		memcpy(record(x->b->head, x->index[i]), cls_box(x, i),
+		       x->fields * sizeof(struct cls_range));
+	return 0;
+}
+
+/* ---- trees ---- */
+
+struct forest {
+	uint32_t n;
+	struct {
+		uint32_t root, first;
+	} tree[CLS_TREES];
+};
+
+static uint32_t take_evicted(struct cls_boxes *x, uint32_t *list)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < x->n; i++)
+		if (x->evicted[i])
+			list[n++] = i;
+	memset(x->evicted, 0, x->n);
+	return n;
+}
+
+static int build_trees(struct cls_boxes *x, struct forest *ret)
+{
+	AUTO_FREE uint32_t *list = malloc(MAX(x->n, 1u) * sizeof(*list));
+	uint32_t n = x->n, was = n;
+
+	if (!list)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		list[i] = i;
+	for (ret->n = 0; n; ret->n++) {
+		uint32_t root;
+		int err;
+
+		x->last = ret->n == CLS_TREES - 1;
+		err = cls_boxes_tree(x, list, n, &root);
+		if (err)
+			return err;
+		ret->tree[ret->n].root = root;
+		ret->tree[ret->n].first = x->index[list[0]];
+		was = n;
+		n = take_evicted(x, list);
+		if (n >= was) /* cannot be: each tree takes at least one */
+			return -E2BIG;
+	}
+	return 0;
+}
+
+static int write_directory(struct cls_boxes *x, struct forest *f)
+{
+	uint32_t at = cls_grow(x->b, sizeof(struct cls_directory));
+	struct cls_directory *d;
+
+	if (!at)
+		return -E2BIG;
+	d = cls_at(x->b->head, at);
+	d->n_trees = f->n;
+	for (uint32_t i = 0; i < f->n; i++) { /* insertion sort by first */
+		uint32_t to = i;
+
+		for (; to && d->tree[to - 1].first > f->tree[i].first; to--)
+			d->tree[to] = d->tree[to - 1];
+		d->tree[to].root = f->tree[i].root;
+		d->tree[to].first = f->tree[i].first;
+	}
+	for (uint32_t i = 0; i < CLS_EXTRA; i++)
+		d->extra[i] = CLS_NONE;
+	x->b->head->root = at / CLS_LINE;
+	return 0;
+}
 
 int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
 		    const struct classify_elem *elems, size_t n)
 {
-	(void)b, (void)shape, (void)elems, (void)n;
-	return -EINVAL;
+	struct job j = {
+		.x = {.b = b,
+		      .fields = shape->n_fields,
+		      .all = (uint8_t)((1u << shape->n_fields) - 1),
+		      .disjoint = shape->is_mutable,
+		      .budget = BUDGET * (uint64_t)n + 4096},
+		.shape = shape,
+	};
+	struct forest forest = {};
+	int err = prepare(&j, elems, n);
+
+	if (!err)
+		err = write_records(&j);
+	if (!err)
+		err = build_trees(&j.x, &forest);
+	if (!err)
+		err = write_directory(&j.x, &forest);
+	b->head->n_elems = (uint32_t)n;
+	b->head->depth = j.x.depth;
+	b->head->longest = MAX(j.x.longest, 1u);
+	job_fini(&j);
+	return err;
 }
+
+/* ---- updates ---- */
+
+/*
+ * The element's box as ranges of numbers. false: a wide field has a border where the ranks have
+ * none.
+ */
+static bool box_of(const struct cls_head *h, const struct classify_elem *e, struct cls_range *ret)
+{
+	for (uint32_t f = 0, at = 0; f < h->n_fields; at += h->width[f++]) {
+		uint64_t lo[CLS_MAX_CHUNKS], hi[CLS_MAX_CHUNKS], beside[CLS_MAX_CHUNKS];
+		uint32_t width = h->width[f];
+
+		cls_key_chunks(e->lo + at, width, lo);
+		cls_key_chunks(e->hi + at, width, hi);
+		if (width <= 4) {
+			ret[f] = (struct cls_range){(uint32_t)lo[0], (uint32_t)hi[0]};
+			if (hi[0] == cls_chunk_max(width, 0))
+				ret[f].hi = UINT32_MAX;
+			continue;
+		}
+		ret[f].lo = cls_tree_ref(h, width, lo, h->ranks[f]) & CLS_VALUE;
+		ret[f].hi = cls_tree_ref(h, width, hi, h->ranks[f]) & CLS_VALUE;
+		if (cls_key_before(lo, width, beside) &&
+		    (cls_tree_ref(h, width, beside, h->ranks[f]) & CLS_VALUE) == ret[f].lo)
+			return false;
+		if (!cls_key_next(hi, width, beside))
+			ret[f].hi = UINT32_MAX;
+		else if ((cls_tree_ref(h, width, beside, h->ranks[f]) & CLS_VALUE) == ret[f].hi)
+			return false;
+	}
+	return true;
+}
+
 int cls_boxes_insert(struct cls_head *h, const struct classify_elem *e)
 {
-	(void)h, (void)e;
-	return -EINVAL;
+	struct cls_directory *d = cls_at(h, (uint64_t)h->root * CLS_LINE);
+	struct cls_range *r = record(h, e->index), box[CLASSIFY_MAX_FIELDS];
+	uint32_t at = 0;
+
+	if (!(h->flags & CLS_MUTABLE))
+		return -ENOSPC;
+	if (!is_empty(r))
+		return -EEXIST;
+	while (at < d->n_extra && d->extra[at] != CLS_NONE)
+		at++;
+	if (at == CLS_EXTRA || !box_of(h, e, box))
+		return -ENOSPC;
+	for (uint32_t f = h->n_fields; f--;) /* the first field last: until then the box is empty */
+		store_range(&r[f], box[f]);
+	CLS_PUBLISH(d->extra[at], e->index);
+	if (at == d->n_extra)
+		CLS_PUBLISH(d->n_extra, at + 1);
+	h->n_elems++;
+	return 0;
 }
+
 int cls_boxes_delete(struct cls_head *h, const struct classify_elem *e)
 {
-	(void)h, (void)e;
-	return -EINVAL;
+	struct cls_directory *d = cls_at(h, (uint64_t)h->root * CLS_LINE);
+	struct cls_range *r = record(h, e->index), box[CLASSIFY_MAX_FIELDS];
+
+	if (e->index >= h->capacity || is_empty(r) || !box_of(h, e, box) ||
+	    memcmp(r, box, h->n_fields * sizeof(box[0])))
+		return -ENOENT;
+	if (!(h->flags & CLS_MUTABLE))
+		return -ENOSPC;
+	store_range(&r[0], (struct cls_range){1, 0});
+	for (uint32_t i = 0; i < d->n_extra; i++)
+		if (d->extra[i] == e->index)
+			CLS_PUBLISH(d->extra[i], CLS_NONE);
+	while (d->n_extra && d->extra[d->n_extra - 1] == CLS_NONE)
+		CLS_PUBLISH(d->n_extra, d->n_extra - 1);
+	h->n_elems--;
+	return 0;
 }
+
+/* ---- info ---- */
+
 void cls_boxes_info(const struct cls_head *h, struct classify_info *ret)
 {
-	(void)h, (void)ret;
+	const struct cls_directory *d = cls_at(h, (uint64_t)h->root * CLS_LINE);
+
+	ret->trees = d->n_trees;
+	ret->depth = h->depth;
+	ret->longest = h->longest;
 }

@@ -44,8 +44,9 @@
 #define CLASSIFY_MAX_INDEX  ((1u << 29) - 2)
 #define CLASSIFY_MAX_WIDTH  64
 #define CLASSIFY_MAX_FIELDS 8
-#define CLASSIFY_MAX_BYTES  ((size_t)1 << 29) /* BPF_MAX_VAR_OFF: the verifier's limit of offsets \
-					       */
+#define CLASSIFY_MAX_BYTES                                                    \
+	((size_t)1 << 29) /* BPF_MAX_VAR_OFF: the verifier's limit of offsets \
+			   */
 
 enum classify_kind {
 	CLASSIFY_HASH = 1,

@@ -38,8 +38,8 @@ static uint32_t find_boxes(const struct cls_head *h, uint64_t limit, const uint8
 				    ? (__u32)chunks[0]
 				    : cls_tree_ref(h, h->width[i], chunks, h->ranks[i]) & CLS_VALUE;
 	}
-	(void)limit;
-	return fields[0];
+
+	return cls_boxes(h, limit, fields, h->n_fields);
 }
 
 uint32_t classify_find(const void *blob, const uint8_t *key)

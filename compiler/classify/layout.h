@@ -82,18 +82,23 @@ struct cls_wide_page {
 
 /* ---- boxes ---- */
 #define CLS_TREES     7
-#define CLS_BOX_DEPTH 16
-#define CLS_BOX_LIST  64 /* longest list */
+#define CLS_BOX_DEPTH 16 /* nodes on the way through one of them */
+#define CLS_BOX_LIST  32 /* longest list */
+#define CLS_EXTRA     32
+/* Bytes of a box's record: a power of two, so that most boxes are in one line. */
+#define CLS_BOX_SHIFT(fields) ((fields) == 1 ? 3 : (fields) == 2 ? 4 : (fields) <= 4 ? 5 : 6)
 
-struct cls_directory {
-	__u32 n_trees, unused;
-	struct {
-		__u32 root;
-		__u32 first; /* lowest index in there */
-	} tree[CLS_TREES];
-};
+/* By field; lo > hi: none. Fields of more than 4 bytes: their ranks. */
 struct cls_range {
 	__u32 lo, hi;
+};
+struct cls_directory {
+	__u32 n_trees, n_extra; /* extra: places used */
+	struct {
+		__u32 root;
+		__u32 first; /* lowest index in there; they are sorted by it */
+	} tree[CLS_TREES];
+	__u32 extra[CLS_EXTRA]; /* boxes that came later; CLS_NONE: free */
 };
 
 /* ---- the start ---- */
@@ -107,8 +112,8 @@ struct cls_head {
 	__u32 keys,
 		key_size; /* offset; HASH over 4 bytes: chunks; BOXES: struct cls_range[n_fields] */
 	__u32 values, value_size;
-	__u32 expires;	       /* 0: none */
-	__u32 capacity, extra; /* extra: BOXES, line of boxes not in the trees */
+	__u32 expires; /* 0: none */
+	__u32 capacity, unused;
 
 	/* the writer's */
 	__u32 size; /* of the blob; programs' limit is size - CLS_TAIL */
@@ -120,7 +125,8 @@ struct cls_head {
 	__u32 free_line, free_page;			/* chains through the first word; 0: none */
 	__u32 n_elems, n_retired, max_retired, retired; /* retired: offset of a u32 array */
 	__u32 flags;
-	__u32 unused[15];
+	__u32 depth, longest; /* BOXES: of a tree, of a list */
+	__u32 room[13];
 };
 #define CLS_MUTABLE 1
 #define CLS_EXPIRES 2

@@ -15,6 +15,15 @@
 #define CLS_INLINE static inline __attribute__((always_inline))
 /* Keeps the compiler from seeing what a number is, and from making branches of it. */
 #define CLS_OPAQUE(x) asm("" : "+r"(x))
+/*
+ * A number that the verifier forgets all about: written to and read from the upper half of a stack
+ * slot, where it keeps no track. So all ways to a place become one, and loops in loops stay small.
+ */
+struct cls_forget {
+	__u32 unused;
+	volatile __u32 value;
+} __attribute__((aligned(8)));
+#define CLS_FORGET(slot, x) ((slot)->value = (x), (slot)->value)
 #ifdef __clang__
 #define CLS_UNROLL     _Pragma("clang loop unroll(full)")
 #define CLS_UNROLL_NOT _Pragma("clang loop unroll(disable)")
@@ -174,11 +183,13 @@ CLS_STEP_WIDE(cls_step_full, CLS_ABOVE_FULL)
 		CLS_UNROLL_NOT                                                           \
 		for (__u32 i = 0; i < depth; i++) {                                      \
 			__u64 off = (__u64)(ref & CLS_NODE) * CLS_LINE;                  \
-			__u64 c = chunks == 1 ? 0 : CLS_CHUNK(ref);                      \
+			__u64 c = chunks == 1 ? 0 : CLS_CHUNK(ref), k;                   \
                                                                                          \
 			if (ref & CLS_END || off > limit || c >= chunks)                 \
 				break;                                                   \
-			ref = step((const char *)blob + off, key[c], ref);               \
+			k = key[c];                                                      \
+			CLS_OPAQUE(k);                                                   \
+			ref = step((const char *)blob + off, k, ref);                    \
 		}                                                                        \
 		return ref;                                                              \
 	}
@@ -215,6 +226,93 @@ CLS_INLINE __u32 cls_live(const void *blob, __u64 limit, __u32 index, __u64 now)
 CLS_INLINE __u32 cls_tree_end(const struct cls_head *h, __u32 ref)
 {
 	return ref == CLS_NONE ? CLS_READ(__u32, h->catch_all) : ref & CLS_VALUE;
+}
+
+/* ---- boxes ---- */
+
+/* Whether the box with this index holds the key. */
+CLS_INLINE _Bool cls_box_holds(const void *blob, __u64 limit, __u32 index, const __u32 *key,
+			       __u32 fields)
+{
+	__u64 off = ((const struct cls_head *)blob)->keys + ((__u64)index << CLS_BOX_SHIFT(fields));
+	const struct cls_range *r = (const struct cls_range *)((const char *)blob + off);
+	__u64 outside = 0;
+
+	if (off > limit)
+		return 0;
+	CLS_UNROLL
+	for (__u32 i = 0; i < fields; i++) {
+		__u64 lo = CLS_READ(__u32, r[i].lo), hi = CLS_READ(__u32, r[i].hi), k = key[i];
+
+		CLS_OPAQUE(k);
+		outside |= (k - lo) | (hi - k);
+	}
+	CLS_OPAQUE(outside);
+	return !(outside >> 63);
+}
+
+/* The lowest box below @best that the end @ref names and that holds the key, else @best. */
+CLS_INLINE __u32 cls_boxes_end(const void *blob, __u64 limit, __u32 ref, const __u32 *key,
+			       __u32 fields, __u32 best)
+{
+	__u64 off = (__u64)(ref & CLS_VALUE) * sizeof(__u32);
+	__u32 word = (ref & CLS_VALUE) | CLS_LAST;
+
+	if ((ref & CLS_KIND) == CLS_INDEX) {
+		word = ref == CLS_NONE ? ref : ref & CLS_VALUE;
+		return word < best ? word : best;
+	}
+	CLS_UNROLL_NOT
+	for (__u32 i = 0; i < CLS_BOX_LIST; i++, off += sizeof(word)) {
+		if ((ref & CLS_KIND) == CLS_LIST) {
+			CLS_OPAQUE(off);
+			if (off > limit)
+				break;
+			word = *(const __u32 *)((const char *)blob + off);
+		}
+		if ((word & CLS_VALUE) >= best)
+			break;
+		if (cls_box_holds(blob, limit, word & CLS_VALUE, key, fields))
+			return word & CLS_VALUE;
+		if (word & CLS_LAST)
+			break;
+	}
+	return best;
+}
+
+CLS_INLINE __u32 cls_boxes(const void *blob, __u64 limit, const __u32 *key, __u32 fields)
+{
+	const struct cls_head *h = blob;
+	__u64 off = (__u64)h->root * CLS_LINE;
+	const struct cls_directory *d = (const struct cls_directory *)((const char *)blob + off);
+	__u32 best = CLS_NONE;
+	struct cls_forget slot;
+
+	if (off > limit)
+		return best;
+	CLS_UNROLL_NOT
+	for (__u32 i = 0; i < CLS_TREES; i++) {
+		__u32 ref;
+
+		best = CLS_FORGET(&slot, best);
+		if (i >= d->n_trees || d->tree[i].first >= best)
+			break;
+		ref = cls_walk_fields(blob, limit, key, d->tree[i].root, fields, CLS_BOX_DEPTH);
+		ref = CLS_FORGET(&slot, ref);
+		best = cls_boxes_end(blob, limit, ref, key, fields, best);
+	}
+	CLS_UNROLL_NOT
+	for (__u32 i = 0; i < CLS_EXTRA; i++) {
+		__u32 index;
+
+		best = CLS_FORGET(&slot, best);
+		if (i >= CLS_READ(__u32, d->n_extra))
+			break;
+		index = CLS_READ(__u32, d->extra[i]);
+		if (index < best && cls_box_holds(blob, limit, index, key, fields))
+			best = index;
+	}
+	return best == CLS_NONE ? CLS_READ(__u32, h->catch_all) : best;
 }
 
 #endif
