@@ -20,7 +20,7 @@ struct lower_options {
 	uint32_t seed; /* for hashes whose seed the ruleset leaves to the kernel; any number */
 	int32_t tai_offset; /* seconds CLOCK_TAI is ahead of CLOCK_REALTIME (adjtimex(2)) */
 	uint32_t jiffy_ms;   /* a tick (clock_getres(CLOCK_MONOTONIC_COARSE)); 0: not whole ms */
-	uint32_t cgroup_level; /* of the cgroup namespace's root */
+	bool init_cgroup_ns; /* levels of cgroups count from the real root */
 	int32_t minuteswest; /* the kernel's time zone (gettimeofday(2)), for meta day */
 };
 

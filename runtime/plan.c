@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timex.h>
@@ -290,6 +291,8 @@ static void fill_options(struct lower_options *o)
 {
 	struct timex tx = { 0 };
 	struct timezone tz = { 0 };
+	struct timespec tick;
+	struct stat ns;
 
 	if (getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK) < 0)
 		o->seed = (uint32_t)time(NULL);
@@ -297,6 +300,10 @@ static void fill_options(struct lower_options *o)
 		o->tai_offset = tx.tai;
 	if (syscall(SYS_gettimeofday, NULL, &tz) == 0)
 		o->minuteswest = tz.tz_minuteswest;
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0 && tick.tv_nsec % 1000000 == 0)
+		o->jiffy_ms = (uint32_t)(tick.tv_nsec / 1000000);
+	/* PROC_CGROUP_INIT_INO */
+	o->init_cgroup_ns = stat("/proc/self/ns/cgroup", &ns) == 0 && ns.st_ino == 0xeffffffb;
 }
 
 /* 0: done; 1: once more. */

@@ -70,7 +70,7 @@ static const struct ir_leaf *const leaves[] = {
 static void lower_socket(struct lower *lw, const struct expr *e)
 {
 	uint32_t key = (uint32_t)attr_uint(e->attrs, NFTA_SOCKET_KEY, UINT32_MAX);
-	uint64_t level = attr_uint(e->attrs, NFTA_SOCKET_LEVEL, 0) + lower_opt(lw)->cgroup_level;
+	uint64_t level = attr_uint(e->attrs, NFTA_SOCKET_LEVEL, 0);
 
 	if (key >= ARRAY_SIZE(leaves) || !leaves[key]) {
 		lower_block(lw,
@@ -78,6 +78,10 @@ static void lower_socket(struct lower *lw, const struct expr *e)
 			    "this key has no lowering yet");
 		return;
 	}
+	/* nft_socket_cgroup_subtree_level(): levels count from the root of who made the rule. */
+	if (key == NFT_SOCKET_CGROUPV2 && !lower_opt(lw)->init_cgroup_ns)
+		lower_block(lw, "socket-cgroup-ns",
+			    "a cgroup namespace hides how deep its root is");
 	lower_block_hooks(lw, IN_HOOKS, "socket-lookup",
 			  "a BPF program cannot look up the socket of a received packet");
 	lower_set_reg(lw, (uint32_t)attr_uint(e->attrs, NFTA_SOCKET_DREG, 0),
