@@ -165,6 +165,15 @@ static bool is_program(LLVMValueRef f)
 	return !LLVMIsDeclaration(f) && section && *section;
 }
 
+/* By code: what the lists of "used" things were made of outlives them. */
+static bool is_used(LLVMValueRef f)
+{
+	for (LLVMUseRef u = LLVMGetFirstUse(f); u; u = LLVMGetNextUse(u))
+		if (LLVMIsAInstruction(LLVMGetUser(u)))
+			return true;
+	return false;
+}
+
 static bool is_function_of_its_own(LLVMValueRef f)
 {
 	unsigned kind = LLVMGetEnumAttributeKindForName("noinline", 8);
@@ -193,7 +202,7 @@ static void drop_unused(struct gen *g)
 		again = false;
 		for (LLVMValueRef f = LLVMGetFirstFunction(g->mod); f; f = next) {
 			next = LLVMGetNextFunction(f);
-			if (LLVMGetFirstUse(f) || is_program(f))
+			if (is_used(f) || is_program(f))
 				continue;
 			LLVMDeleteFunction(f);
 			again = true;
