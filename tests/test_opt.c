@@ -43,6 +43,7 @@ static const struct field {
 	{"(load th 0 2)", 2},	     {"(load th 2 2)", 2},
 	{"(and (load th 13 1) 0x12)", 1}, {"(meta mark)", 4},
 	{"(concat (load nh 16 4) (load th 2 2))", 6}, {"(load nh 40 2)", 2},
+	{"(load nh 9 1)", 1},	     {"(load th 0 4)", 4},
 	{"(and (load th 2 2) 0xfff0)", 2}, {"(and (load nh 16 4) 0xff00ff00)", 4},
 };
 

@@ -14,6 +14,7 @@ struct reader {
 	uint8_t pf;
 	struct opt_rule *out;
 	uint32_t step;
+	bool several; /* the step is more than one condition */
 };
 
 struct ranges {
@@ -148,6 +149,19 @@ static void unmask(struct ir *ir, const struct ir_sel *mask, struct ranges *r)
 	r->n = n;
 }
 
+/* Values that begin with one in the ranges. */
+static void widen(struct ir *ir, struct ranges *r, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = 0; i < r->n && from < to; i++) {
+		uint8_t *lo = arena_alloc(ir->arena, to), *hi = arena_alloc(ir->arena, to);
+
+		memset(hi, 0xff, to);
+		memcpy(lo, r->r[i].lo, from);
+		memcpy(hi, r->r[i].hi, from);
+		r->r[i] = (struct opt_range){lo, hi};
+	}
+}
+
 /* ---- guards ---- */
 
 static bool is_pure(const struct ir_sel *s)
@@ -225,7 +239,7 @@ static bool is_full(const struct ranges *r, uint32_t width)
 static struct opt_cond *cond_of(struct reader *rd, struct ir_sel *sel)
 {
 	struct opt_rule *o = rd->out;
-	struct opt_cond c = {.sel = sel, .step = rd->step};
+	struct opt_cond c = {.sel = sel, .step = rd->several ? OPT_SEVERAL : rd->step};
 	uint32_t i = o->n_conds;
 
 	for (uint32_t k = 0; k < o->n_conds; k++)
@@ -242,10 +256,16 @@ static struct opt_cond *cond_of(struct reader *rd, struct ir_sel *sel)
 static bool add_cond(struct reader *rd, struct ir_sel *sel, struct ranges *r)
 {
 	struct opt_cond *c;
+	struct ir_sel *whole;
 
 	if (is_prefix_mask(sel)) {
 		unmask(rd->ir, sel->args[1], r);
 		return add_cond(rd, sel->args[0], r);
+	}
+	whole = opt_whole_field(rd->ir, sel, rd->pf);
+	if (whole != sel) {
+		widen(rd->ir, r, sel->width, whole->width);
+		return add_cond(rd, whole, r);
 	}
 	if (is_full(r, sel->width) && !sel_may_lack(sel, rd->pf))
 		return true;
@@ -264,32 +284,32 @@ static bool add_cond(struct reader *rd, struct ir_sel *sel, struct ranges *r)
 	return true;
 }
 
-/* A concatenation equal to a constant: each part is. */
-static bool add_parts(struct reader *rd, const struct ir_step *st)
+/* Several parts equal to a constant: each part is. */
+static bool add_parts(struct reader *rd, struct ir_sel **parts, uint32_t n, const uint8_t *bytes)
 {
-	uint32_t at = 0;
-
-	for (uint32_t i = 0; i < st->sel->n_args; at += st->sel->args[i++]->width) {
+	for (uint32_t i = 0; i < n; bytes += parts[i++]->width) {
 		struct ranges r;
 
-		r.n = 1;
-		r.r[0] = (struct opt_range){st->lo + at, st->lo + at};
-		if (st->sel->args[i]->op == IR_CONST) {
-			rd->out->never |= memcmp(st->sel->args[i]->bytes, st->lo + at,
-						 st->sel->args[i]->width) != 0;
+		if (parts[i]->op == IR_CONST) {
+			rd->out->never |= memcmp(parts[i]->bytes, bytes, parts[i]->width) != 0;
 			continue;
 		}
-		if (!add_cond(rd, st->sel->args[i], &r))
+		r.n = 1;
+		r.r[0] = (struct opt_range){bytes, bytes};
+		rd->several = true;
+		if (!add_cond(rd, parts[i], &r))
 			return false;
-		cond_of(rd, st->sel->args[i])->step = OPT_SEVERAL;
 	}
 	return true;
 }
 
 static bool read_step(struct reader *rd, const struct ir_step *st)
 {
+	struct ir_sel *parts[IR_MAX_FIELDS];
 	struct ranges r;
+	uint32_t n;
 
+	rd->several = false;
 	if (st->kind == IR_NEED && is_pure(st->sel)) {
 		r.n = 1;
 		r.r[0] = (struct opt_range){filled(rd->ir, st->sel->width, 0),
@@ -299,41 +319,16 @@ static bool read_step(struct reader *rd, const struct ir_step *st)
 	if (st->kind != IR_GUARD || !is_pure(st->sel) || st->sel->op == IR_CONST)
 		return false;
 	if (st->guard == IR_EQ && st->sel->op == IR_CONCAT)
-		return add_parts(rd, st);
+		return add_parts(rd, st->sel->args, st->sel->n_args, st->lo);
+	n = st->guard == IR_EQ ? opt_split_fields(rd->ir, st->sel, rd->pf, parts) : 0;
+	if (n)
+		return add_parts(rd, parts, n, st->lo);
 	return guard_ranges(rd, st, &r) && add_cond(rd, st->sel, &r);
 }
 
-/* ---- what comes behind the guards ---- */
-
-static bool ends_chain(const struct ir_verdict *v)
+void opt_conds(struct opt_ends *e, const struct ir_rule *rule, struct opt_rule *ret)
 {
-	return v->code == IR_ACCEPT || v->code == IR_DROP || v->code == IR_RETURN ||
-	       v->code == IR_GOTO;
-}
-
-static bool may_pass(const struct ir_rule *r, uint32_t from, uint8_t pf)
-{
-	for (uint32_t i = from; i < r->n_steps; i++) {
-		const struct ir_step *s = &r->steps[i];
-
-		if (s->kind == IR_VERDICT && s->verdict.code != IR_CONTINUE)
-			return !ends_chain(&s->verdict);
-		if (s->kind == IR_EFFECT) {
-			for (uint32_t k = 0; k < s->n_args; k++)
-				if (sel_may_lack(s->args[k], pf))
-					return true;
-			if (!s->effect->may_break)
-				continue;
-		}
-		if (s->kind != IR_VERDICT && !(s->kind == IR_EFFECT && !s->effect->may_break))
-			return true;
-	}
-	return true;
-}
-
-void opt_conds(struct ir *ir, const struct ir_rule *rule, struct opt_rule *ret)
-{
-	struct reader rd = {.ir = ir, .pf = rule->chain->pf, .out = ret};
+	struct reader rd = {.ir = e->ir, .pf = rule->chain->pf, .out = ret};
 
 	*ret = (struct opt_rule){.rule = rule, .never = rule->never, .may_pass = true};
 	if (ir_rule_is_dispatch(rule))
@@ -342,7 +337,7 @@ void opt_conds(struct ir *ir, const struct ir_rule *rule, struct opt_rule *ret)
 		if (!read_step(&rd, &rule->steps[rd.step]))
 			break;
 	ret->n_guards = rd.step;
-	ret->may_pass = may_pass(rule, rd.step, rd.pf);
+	ret->may_pass = opt_may_pass(e, rule, rd.step);
 }
 
 bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b)

@@ -261,7 +261,7 @@ static void do_region(struct pass *p, uint32_t from, uint32_t end)
 	}
 }
 
-static void do_chain(struct ir *ir, struct ir_chain *c)
+static void do_chain(struct ir *ir, struct ir_chain *c, struct opt_ends *e)
 {
 	struct pass p = {.ir = ir, .chain = c};
 	uint32_t i, end;
@@ -270,7 +270,7 @@ static void do_chain(struct ir *ir, struct ir_chain *c)
 		return;
 	p.rules = arena_alloc(ir->arena, c->n_rules * sizeof(*p.rules));
 	for (i = 0; i < c->n_rules; i++)
-		opt_conds(ir, &c->rules[i], &p.rules[i]);
+		opt_conds(e, &c->rules[i], &p.rules[i]);
 	for (i = 0; i < c->n_rules; i = MAX(end, i + 1)) {
 		end = find_region(&p, i);
 		if (end == i)
@@ -284,7 +284,10 @@ static void do_chain(struct ir *ir, struct ir_chain *c)
 
 void opt_dispatch(struct ir *ir)
 {
+	struct opt_ends e;
+
+	opt_ends_init(&e, ir);
 	for (uint32_t i = 0; i < ir->n_chains; i++)
 		if (ir->chains[i]->lowered)
-			do_chain(ir, ir->chains[i]);
+			do_chain(ir, ir->chains[i], &e);
 }

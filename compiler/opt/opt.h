@@ -22,6 +22,24 @@ void opt_run(struct ir *ir, const struct opt_options *opt);
 /* dispatch.c: runs of rules become one look-up each. */
 void opt_dispatch(struct ir *ir);
 
+/* ---- ends.c: what always decides ---- */
+
+struct opt_ends {
+	struct ir *ir;
+	uint8_t *known; /* by chain id; 0: not yet */
+};
+enum { OPT_RETURNS = 1, OPT_DECIDES };
+void opt_ends_init(struct opt_ends *e, struct ir *ir);
+/* Whether the chain's next rule may run after step @from of @r. */
+bool opt_may_pass(struct opt_ends *e, const struct ir_rule *r, uint32_t from);
+
+/* ---- canon.c: one selector for each header field ---- */
+
+/* The field that @sel, a load, is the beginning of; else @sel. */
+struct ir_sel *opt_whole_field(struct ir *ir, struct ir_sel *sel, uint8_t pf);
+/* The fields that @sel is made of: their number, at most IR_MAX_FIELDS, or 0. */
+uint32_t opt_split_fields(struct ir *ir, struct ir_sel *sel, uint8_t pf, struct ir_sel **parts);
+
 /* ---- conds.c: what a rule asks before it does anything ---- */
 
 struct opt_range {
@@ -49,7 +67,7 @@ struct opt_rule {
 };
 
 /* Reads the pure guards at the start of @rule as conditions. */
-void opt_conds(struct ir *ir, const struct ir_rule *rule, struct opt_rule *ret);
+void opt_conds(struct opt_ends *e, const struct ir_rule *rule, struct opt_rule *ret);
 bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b);
 
 /* ---- fields.c: rows of several rules ---- */
