@@ -10,6 +10,7 @@
 #include <linux/netfilter.h>
 
 #include "build_env.h"
+#include "build_ext.h"
 
 #define MAX_BYTES 9000
 
@@ -58,6 +59,8 @@ static bool choose_proto(struct build *b)
 		b->proto = has_header ? header : meta;
 		return true;
 	}
+	if (draft_leaf(b->d, "exthdr tcp") || draft_leaf(b->d, "exthdr tcp exists"))
+		b->proto = IPPROTO_TCP;
 	mask = nh(b)->mask[b->d->pf == NFPROTO_IPV4 ? 9 : 6];
 	b->proto = (uint8_t)((b->proto & ~mask) |
 			     (nh(b)->val[b->d->pf == NFPROTO_IPV4 ? 9 : 6] & mask));
@@ -259,7 +262,7 @@ struct packet *build_packet(const struct lab *lab, const struct draft *d, enum f
 		b.th_len = MAX(b.th_len, nh(&b)->used - b.nh_len);
 	overlay(b.data + b.nh_len, th(&b), 0, b.th_len);
 	p = finish(&b);
-	if (!p || !build_env(lab, d, flow, hook, rng, p))
+	if (!p || !build_ext(d, &p) || !build_env(lab, d, flow, hook, rng, p))
 		return NULL;
 	return TAKE_PTR(p);
 }

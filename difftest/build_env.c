@@ -178,10 +178,20 @@ static bool choose_ct(const struct draft *d, struct rng *rng, struct packet *p)
 		enum packet_ct ct;
 	} states[] = {{8, CT_NEW}, {2, CT_ESTABLISHED}, {4, CT_RELATED}, {1, CT_INVALID}};
 	uint32_t val, mask, start = rng_below(rng, ARRAY_SIZE(states));
+	const struct draft_area *dir = draft_leaf(d, "ct direction");
+	uint8_t v;
 
 	p->ct_mark = choose_u32(d, "ct mark", rng);
 	p->ct_status = choose_ct_status(d);
-	p->ct_reply = rng_one_in(rng, 2);
+	p->ct_reply = !d->ct_original && rng_one_in(rng, 2);
+	if (dir && draft_byte(dir, 0, &v)) {
+		if (v && d->ct_original)
+			return false;
+		p->ct_reply = v;
+		p->ct = CT_ESTABLISHED;
+	}
+	if (d->ct_original)
+		p->ct = CT_NEW;
 	if (!draft_leaf_u32(d, "ct state", &val, &mask)) {
 		if (p->ct_mark || p->ct_status)
 			p->ct = CT_ESTABLISHED;

@@ -174,6 +174,18 @@ static int add_padded(struct lab *lab, const uint8_t *name, size_t width, struct
 	return add(lab, buf, len, ds);
 }
 
+static int add_group(struct lab *lab, uint32_t group, struct diags *ds)
+{
+	char name[IFNAMSIZ];
+	int err;
+
+	snprintf(name, sizeof(name), "group%u", group & 0xffff);
+	err = add(lab, name, strlen(name), ds);
+	if (err > 0)
+		lab->devs[lab->n_devs - 1].group = group;
+	return err;
+}
+
 static int add_value(struct lab *lab, const struct ir_sel *sel, const uint8_t *v, size_t width,
 		     struct diags *ds)
 {
@@ -185,9 +197,13 @@ static int add_value(struct lab *lab, const struct ir_sel *sel, const uint8_t *v
 		return 0;
 	if (strcmp(leaf, "meta iifname") == 0 || strcmp(leaf, "meta oifname") == 0)
 		return add_padded(lab, v, width, ds);
-	if ((strcmp(leaf, "meta iif") && strcmp(leaf, "meta oif")) || width != 4)
+	if (width != 4)
 		return 0;
 	memcpy(&index, v, 4);
+	if (strcmp(leaf, "meta iifgroup") == 0 || strcmp(leaf, "meta oifgroup") == 0)
+		return add_group(lab, index, ds);
+	if (strcmp(leaf, "meta iif") && strcmp(leaf, "meta oif"))
+		return 0;
 	if (!index || index > 100000 || lab_dev_by_index(lab, index) ||
 	    lab->n_devs + 2 >= LAB_MAX_DEVS)
 		return 0;

@@ -33,9 +33,16 @@ struct draft {
 	uint8_t pf;
 	struct draft_area area[DRAFT_AREAS]; /* the first three are NH, TH, LL */
 	unsigned int n_areas;
+	bool ct_original; /* it goes in its connection's first direction */
 };
 
 void draft_init(struct draft *d, uint8_t pf);
+
+/* The area a leaf reads, and where in it; NULL: no room. */
+struct draft_area *draft_area_of(struct draft *d, const struct ir_sel *leaf, uint32_t *ret_off);
+/* Settles a leaf's bits; false: others are settled already. */
+bool draft_settle(struct draft *d, const struct ir_sel *leaf, const uint8_t *val,
+		  const uint8_t *mask);
 
 /* The area of the leaf called @name, or NULL when nothing was asked of it. */
 const struct draft_area *draft_leaf(const struct draft *d, const char *name);

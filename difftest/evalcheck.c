@@ -30,8 +30,12 @@ struct eval_check {
 static const char *const timed_leaves[] = {"meta time", "meta hour", "meta day", "meta random",
 					   "numgen inc", "numgen random", "ct expiration",
 					   "ct bytes", "ct packets", "ct avgpkt"};
+/* Of those that begin with "meta ". */
+static const char *const blind_leaves[] = {"meta cgroup", "meta rtclassid", "meta random",
+					   "meta sdif"};
 static const char *const known_leaves[] = {
-	"load nh", "load th", "load ll", "ct state", "ct mark", "ct status", "ct direction",
+	"load nh", "load th",  "load ll",   "ct state",	   "ct mark",	 "ct status", "ct direction",
+	"ct addr", "ct addr4", "ct addr6", "ct l3proto", "ct protocol", "ct port",   "ct zone",
 };
 
 static bool is_in(const char *name, const char *const *list, size_t n)
@@ -49,14 +53,10 @@ static void look_at_sel(struct prog_check *pc, const struct ir_sel *s)
 	if (s->op == IR_LEAF) {
 		const char *name = s->leaf->name;
 
-		if (is_in(name, timed_leaves, ARRAY_SIZE(timed_leaves)))
-			pc->timed = true;
-		else if (strncmp(name, "meta ", 5) != 0 && strncmp(name, "exthdr", 6) != 0 &&
-			 strncmp(name, "tcp", 3) != 0 && strncmp(name, "ip", 2) != 0 &&
-			 !is_in(name, known_leaves, ARRAY_SIZE(known_leaves)))
-			pc->blind = true;
-		if (strcmp(name, "meta cgroup") == 0 || strcmp(name, "meta rtclassid") == 0)
-			pc->blind = true;
+		pc->timed |= is_in(name, timed_leaves, ARRAY_SIZE(timed_leaves));
+		pc->blind |= is_in(name, blind_leaves, ARRAY_SIZE(blind_leaves)) ||
+			     (strncmp(name, "meta ", 5) != 0 && strncmp(name, "exthdr ", 7) != 0 &&
+			      !is_in(name, known_leaves, ARRAY_SIZE(known_leaves)));
 	}
 	for (uint32_t i = 0; i < s->n_args; i++)
 		look_at_sel(pc, s->args[i]);

@@ -79,6 +79,25 @@ static void predict_mac(const struct lab *lab, const struct packet *p, struct ir
 	env->mac_len = 14;
 }
 
+static void predict_tuple(const struct packet *p, struct ir_env *env)
+{
+	struct packet_l4 l4 = packet_find_l4(p->pf, p->data, p->len);
+	uint32_t n = p->pf == NFPROTO_IPV4 ? 4 : 16, at = p->pf == NFPROTO_IPV4 ? 12 : 8;
+
+	env->ct.protocol = (uint8_t)l4.proto;
+	memset(env->ct.addr, 0, sizeof(env->ct.addr));
+	if (p->len < at + 2 * n)
+		return;
+	for (int dir = 0; dir < 2; dir++)
+		for (int end = 0; end < 2; end++) {
+			int from = dir ^ end ^ (p->ct_reply ? 1 : 0);
+
+			memcpy(env->ct.addr[dir][end], p->data + at + n * (uint32_t)from, n);
+			if (l4.offset + 4 <= p->len)
+				memcpy(env->ct.port[dir][end], p->data + l4.offset + 2 * from, 2);
+		}
+}
+
 static void predict_ct(const struct packet *p, struct ir_env *env)
 {
 	static const uint8_t ctinfo[] = {
@@ -91,6 +110,8 @@ static void predict_ct(const struct packet *p, struct ir_env *env)
 	env->ct.mark = p->ct_mark;
 	env->ct.status = p->ct_status;
 	env->ct.dir = p->ct_reply;
+	env->ct.l3proto = p->pf;
+	predict_tuple(p, env);
 }
 
 void flow_predict(const struct lab *lab, const struct packet *p, uint8_t hook, uint8_t *buf,
@@ -160,6 +181,11 @@ void flow_from_event(const struct lab *lab, const struct probe_event *ev, const 
 	env->ct.mark = ev->ct_mark;
 	env->ct.status = ev->ct_status;
 	env->ct.dir = ev->ct_dir;
+	env->ct.l3proto = ev->ct_l3proto;
+	env->ct.protocol = ev->ct_protocol;
+	memcpy(env->ct.addr, ev->ct_addr, sizeof(env->ct.addr));
+	memcpy(env->ct.port, ev->ct_port, sizeof(env->ct.port));
+	env->ct.zone[0] = env->ct.zone[1] = ev->ct_zone;
 	env->now_ns = ev->now_ns;
 	/* The probe cannot read CLOCK_REALTIME: its time, moved by today's difference. */
 	clock_gettime(CLOCK_MONOTONIC, &mono);

@@ -300,12 +300,35 @@ static void add_mixture(struct gen *g)
 	gen_add(g, p);
 }
 
+/* A packet that no rule has a say in, for policies and for chains that were not lowered. */
+static void add_plain(struct gen *g, size_t i)
+{
+	enum flow flow = (enum flow)(i / 2 % N_FLOWS);
+	struct packet *p, *m = NULL;
+	struct draft d;
+
+	draft_init(&d, i % 2 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	p = build_packet(g->lab, &d, flow, (uint8_t)flow_hooks[flow][0], &g->rng);
+	if (!p)
+		return;
+	packet_set_origin(p, "plain");
+	if (rng_one_in(&g->rng, 2))
+		m = mutate_packet(p, &g->rng);
+	if (m)
+		packet_free(p);
+	gen_add(g, m ? m : p);
+}
+
+#define PLAIN_PACKETS 32
+
 int gen_run(struct gen *g, size_t n)
 {
 	size_t idle = 0;
 
 	for (size_t i = 0; i < g->n_targets; i++)
 		find(g, &g->targets[i]);
+	for (size_t i = 0; i < (g->n_targets ? PLAIN_PACKETS : n); i++)
+		add_plain(g, i);
 	for (size_t i = 0; g->n_targets && g->n_packets < n && idle < 1000; i++) {
 		size_t before = g->n_packets;
 

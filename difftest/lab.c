@@ -319,6 +319,10 @@ static int side_start(struct lab *lab, struct lab_side *side)
 		err = dev_up(s, d);
 		if (d->is_lo || err)
 			continue;
+		if (d->group)
+			err = route_set_group(side, d);
+		if (err)
+			break;
 		err = route_add_addr(side, d, AF_INET);
 		if (!err)
 			err = route_add_addr(side, d, AF_INET6);

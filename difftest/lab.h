@@ -76,6 +76,7 @@ int lab_sysctl(const char *name, const char *value);
 
 int route_open(struct lab_side *s);
 void route_close(struct lab_side *s);
+int route_set_group(struct lab_side *s, const struct lab_dev *d);
 int route_add_addr(struct lab_side *s, const struct lab_dev *d, int family);
 int route_add_default(struct lab_side *s, const struct lab_dev *d, int family);
 /*

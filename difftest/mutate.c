@@ -14,26 +14,6 @@ static uint32_t nh_len(const struct packet *p)
 	return p->pf == NFPROTO_IPV6 ? 40 : MAX((p->data[0] & 0xfu) * 4, 20u);
 }
 
-/* A copy with @n bytes put in at @at; lengths and checksums are still the old ones. */
-static struct packet *insert(const struct packet *p, uint32_t at, const uint8_t *bytes, uint32_t n)
-{
-	struct packet *q;
-
-	if (at > p->len || p->len + n > 9000)
-		return NULL;
-	q = packet_new(p->pf, NULL, p->len + n);
-	if (!q)
-		return NULL;
-	*q = *p;
-	list_init(&q->node);
-	q->origin = NULL;
-	q->len = p->len + n;
-	memcpy(q->data, p->data, at);
-	memcpy(q->data + at, bytes, n);
-	memcpy(q->data + at + n, p->data + at, p->len - at);
-	return q;
-}
-
 static struct packet *cut(const struct packet *p, struct rng *rng)
 {
 	uint32_t min = nh_len(p), keep;
@@ -69,7 +49,7 @@ static struct packet *fragment_v4(const struct packet *p, struct rng *rng)
 /* Puts one extension header behind the IPv6 header. */
 static struct packet *put_ext(const struct packet *p, uint8_t type, const uint8_t *bytes, uint32_t n)
 {
-	struct packet *q = insert(p, 40, bytes, n);
+	struct packet *q = packet_insert(p, 40, bytes, n);
 
 	if (!q)
 		return NULL;
@@ -165,7 +145,7 @@ static struct packet *ip_options(const struct packet *p, struct rng *rng)
 		return ext_headers(p, rng);
 	if (nh_len(p) + len[k] > 60)
 		return NULL;
-	q = insert(p, nh_len(p), options[k], len[k]);
+	q = packet_insert(p, nh_len(p), options[k], len[k]);
 	if (!q)
 		return NULL;
 	q->data[0] = (uint8_t)(q->data[0] + len[k] / 4);
@@ -212,7 +192,7 @@ static struct packet *tcp_options(const struct packet *p, struct rng *rng)
 	doff = (p->data[l4.offset + 12] >> 4) * 4u;
 	if (doff < 20 || doff + len[k] > 60 || l4.offset + doff > p->len)
 		return NULL;
-	q = insert(p, l4.offset + 20, options[k], len[k]);
+	q = packet_insert(p, l4.offset + 20, options[k], len[k]);
 	if (!q)
 		return NULL;
 	q->data[l4.offset + 12] = (uint8_t)(((doff + len[k]) / 4) << 4 |
@@ -252,7 +232,7 @@ static struct packet *in_pages(const struct packet *p, struct rng *rng)
 	if (!pad)
 		return NULL;
 	rng_bytes(rng, pad, 4200);
-	q = insert(p, p->len, pad, 4200);
+	q = packet_insert(p, p->len, pad, 4200);
 	free(pad);
 	if (!q)
 		return NULL;
@@ -274,7 +254,7 @@ static struct packet *as_gso(const struct packet *p, struct rng *rng)
 	doff = (p->data[l4.offset + 12] >> 4) * 4u;
 	if (doff < 20 || l4.offset + doff > p->len)
 		return NULL;
-	q = insert(p, p->len, pad, 1000 + rng_below(rng, 2000));
+	q = packet_insert(p, p->len, pad, 1000 + rng_below(rng, 2000));
 	if (!q)
 		return NULL;
 	q->gso_type = p->pf == NFPROTO_IPV4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;

@@ -61,6 +61,25 @@ void packet_set_origin(struct packet *p, const char *fmt, ...)
 	p->origin = text;
 }
 
+struct packet *packet_insert(const struct packet *p, uint32_t at, const uint8_t *bytes, uint32_t n)
+{
+	struct packet *q;
+
+	if (at > p->len || p->len + n > PACKET_MAX)
+		return NULL;
+	q = packet_new(p->pf, NULL, p->len + n);
+	if (!q)
+		return NULL;
+	*q = *p;
+	list_init(&q->node);
+	q->origin = NULL;
+	q->len = p->len + n;
+	memcpy(q->data, p->data, at);
+	memcpy(q->data + at, bytes, n);
+	memcpy(q->data + at + n, p->data + at, p->len - at);
+	return q;
+}
+
 static struct packet_l4 find_l4_v4(const uint8_t *d, uint32_t len)
 {
 	struct packet_l4 l4 = {.proto = -1};

@@ -45,6 +45,9 @@ void packet_free(struct packet *p);
 void packet_freep(struct packet **p);
 void packet_set_origin(struct packet *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* A copy with @n bytes put in at @at; lengths and checksums are still the old ones. */
+struct packet *packet_insert(const struct packet *p, uint32_t at, const uint8_t *bytes, uint32_t n);
+
 /* Where the transport header is, by the kernel's rules for matching; -1: nowhere. */
 struct packet_l4 {
 	int proto;

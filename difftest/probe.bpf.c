@@ -65,13 +65,42 @@ struct sock {
 	struct socket *sk_socket;
 } KERNEL_TYPE;
 
+union nf_inet_addr {
+	__u32 all[4];
+} KERNEL_TYPE;
+
+union nf_conntrack_man_proto {
+	__be16 all;
+} KERNEL_TYPE;
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+	__u16 l3num;
+} KERNEL_TYPE;
+
 struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
 	struct {
-		__u8 dir;
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+		__u8 protonum, dir;
 	} dst;
 } KERNEL_TYPE;
 
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+} KERNEL_TYPE;
+
+struct nf_conntrack_zone {
+	__u16 id;
+} KERNEL_TYPE;
+
 struct nf_conn {
+	struct nf_conntrack_zone zone;
+	struct nf_conntrack_tuple_hash tuplehash[2];
 	unsigned long status;
 	__u32 mark;
 } KERNEL_TYPE;
@@ -124,6 +153,15 @@ struct {
 	__type(value, struct probe_ingress);
 } ingress SEC(".maps");
 
+/* @dir has to be a constant: CO-RE knows the kernel's size of an element, the compiler ours. */
+#define READ_TUPLE(ct, dir, ev)                                                                    \
+	do {                                                                                       \
+		BPF_CORE_READ_INTO(&(ev)->ct_addr[dir][0], ct, tuplehash[dir].tuple.src.u3);       \
+		BPF_CORE_READ_INTO(&(ev)->ct_addr[dir][1], ct, tuplehash[dir].tuple.dst.u3);       \
+		BPF_CORE_READ_INTO(&(ev)->ct_port[dir][0], ct, tuplehash[dir].tuple.src.u.all);    \
+		BPF_CORE_READ_INTO(&(ev)->ct_port[dir][1], ct, tuplehash[dir].tuple.dst.u.all);    \
+	} while (0)
+
 static __always_inline void read_ct(struct sk_buff *skb, struct probe_event *ev)
 {
 	unsigned long nfct = BPF_CORE_READ(skb, _nfct);
@@ -139,6 +177,11 @@ static __always_inline void read_ct(struct sk_buff *skb, struct probe_event *ev)
 	ev->ct_mark = BPF_CORE_READ(ct, mark);
 	ev->is_template = (status >> 11) & 1; /* IPS_TEMPLATE_BIT */
 	ev->ct_dir = ev->ctinfo >= 3 && ev->ctinfo != 7;
+	ev->ct_zone = BPF_CORE_READ(ct, zone.id);
+	ev->ct_l3proto = BPF_CORE_READ(ct, tuplehash[0].tuple.src.l3num);
+	ev->ct_protocol = BPF_CORE_READ(ct, tuplehash[0].tuple.dst.protonum);
+	READ_TUPLE(ct, 0, ev);
+	READ_TUPLE(ct, 1, ev);
 }
 
 static __always_inline void read_sock(struct sk_buff *skb, struct probe_event *ev)

@@ -26,6 +26,10 @@ struct probe_event {
 	unsigned char hook, pf, pos;
 	unsigned char pkttype;
 	unsigned char has_ct, ctinfo, is_template, ct_dir;
+	unsigned char ct_l3proto, ct_protocol;
+	unsigned short ct_zone;
+	unsigned char ct_addr[2][2][16]; /* [direction][0 source, 1 destination] */
+	unsigned char ct_port[2][2][2];	 /* network order */
 	unsigned char has_sock;
 	unsigned char mac_len;
 	unsigned char mac[PROBE_MAC];

@@ -58,6 +58,20 @@ static size_t addr_len(int family)
 	return family == AF_INET ? 4 : 16;
 }
 
+int route_set_group(struct lab_side *s, const struct lab_dev *d)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *ifi;
+
+	nlh->nlmsg_type = RTM_NEWLINK;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = AF_UNSPEC;
+	ifi->ifi_index = (int)d->ifindex;
+	mnl_attr_put_u32(nlh, IFLA_GROUP, d->group);
+	return talk(s, nlh);
+}
+
 int route_add_addr(struct lab_side *s, const struct lab_dev *d, int family)
 {
 	char buf[256];

@@ -80,6 +80,6 @@ awk -v refused="$refused" '{ for (i = 1; i <= 9; i++) s[i] += $i; n++ }
 			"verdicts compared: %d, unexplained differences %d, explained %d.\n" \
 			"Rules in compiled chains: %d, of them %d cannot match; hit: %d (%.1f %%).\n",
 			n, refused, s[1], s[2], s[3], s[4], s[5], s[6], s[8], s[9], s[7],
-			s[8] > s[9] ? 100 * s[7] / (s[8] - s[9]) : 100
+			(s[8] > s[9] ? 100 * s[7] / (s[8] - s[9]) : 100)
 	}' "$tmp/totals"
 exit $failed
