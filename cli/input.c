@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "../netlink/nfnl.h"
 #include "../runtime/runtime.h"
@@ -11,8 +12,15 @@
 
 int cli_input(struct cli *cli, struct nft_input *ret)
 {
+	struct stat st;
+
 	if (!cli->file && !cli->commands)
 		return cli_usage_error("-f FILE is needed");
+	/* libnftables' scanner ends the process on one. */
+	if (cli->file && stat(cli->file, &st) == 0 && S_ISDIR(st.st_mode)) {
+		diag_add(&cli->diags, DIAG_ERROR, "input", NULL, "%s: is a directory", cli->file);
+		return EXIT_ERROR;
+	}
 	*ret = (struct nft_input){
 		.file = cli->file,
 		.commands = cli->commands,

@@ -41,8 +41,8 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 	}
 	err = rt_load(rt, rs, input ? &batch : NULL, opt, &cli->diags, plan);
 	/* The report names chains of the model, so it has to be made while that lives. */
-	if (err == 0 && cli_report_fallbacks(cli, &plan->lowered) != EXIT_OK)
-		err = opt->check ? -EINVAL : 0;
+	if (err == 0 || (err == -EOPNOTSUPP && opt->require_bpf))
+		cli_report_fallbacks(cli, &plan->lowered);
 	return err;
 }
 

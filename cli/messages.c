@@ -59,8 +59,6 @@ int cli_report_fallbacks(struct cli *cli, const struct lower_result *lr)
 		if (cli->require_bpf)
 			status = EXIT_ERROR;
 	}
-	if (status != EXIT_OK)
-		fputs("nft-bpf: --require-bpf: nothing was changed\n", stderr);
 	return status;
 }
 

@@ -191,9 +191,10 @@ int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 	err = opt->check ? check_only(&tk, opt) : load_once(&tk, opt);
 	if (err == -ERESTART && tk.begun)
 		err = take_again(rt, opt, ds);
-	if (err)
+	/* Refused because of --require-bpf: the plan says which chains, and why. */
+	if (err && !(err == -EOPNOTSUPP && opt->require_bpf))
 		return err;
 	*ret = plan;
 	plan = (struct rt_plan){ 0 };
-	return 0;
+	return err;
 }

@@ -103,7 +103,8 @@ int rt_plan(struct runtime *rt, const struct ruleset *rs, const struct rt_load_o
  * Loads: applies @b (NULL: take over what is live) to @rs, which must come from rt_model(), and
  * makes the kernel agree: programs in place, batch committed, compiled chains off their hooks.
  * On failure the kernel's ruleset and our programs are as before: -errno with an error in @ds;
- * -ERESTART when somebody else's commit came first. @rs is the target ruleset afterwards.
+ * -ERESTART when somebody else's commit came first; -EOPNOTSUPP for require_bpf, then *ret is filled
+ * and says which chains. @rs is the target ruleset afterwards.
  */
 int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 	    const struct rt_load_options *opt, struct diags *ds, struct rt_plan *ret);
