@@ -239,6 +239,39 @@ void batch_rehang_chain(struct batch_builder *bb, struct chain *c, bool parked)
 	add_rules(bb, c);
 }
 
+static void delete_rules(struct batch_builder *bb, const struct chain *c)
+{
+	begin(bb, NFT_MSG_DELRULE, 0, c->table);
+	nlbuf_put_str(&bb->messages, NFTA_RULE_TABLE, c->table->name);
+	nlbuf_put_str(&bb->messages, NFTA_RULE_CHAIN, c->name);
+	end(bb);
+}
+
+static void renew_object(struct batch_builder *bb, const struct object *o)
+{
+	begin(bb, NFT_MSG_DELOBJ, 0, o->table);
+	nlbuf_put_str(&bb->messages, NFTA_OBJ_TABLE, o->table->name);
+	nlbuf_put_str(&bb->messages, NFTA_OBJ_NAME, o->name);
+	nlbuf_put_be32(&bb->messages, NFTA_OBJ_TYPE, o->type);
+	end(bb);
+	begin(bb, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, o->table);
+	write_object(&bb->messages, o, WRITE_REQUEST);
+	end(bb);
+}
+
+void batch_renew_objects(struct batch_builder *bb, const struct object *const *objects,
+			 size_t n_objects, struct chain *const *chains, size_t n_chains)
+{
+	size_t i;
+
+	for (i = 0; i < n_chains; i++)
+		delete_rules(bb, chains[i]);
+	for (i = 0; i < n_objects; i++)
+		renew_object(bb, objects[i]);
+	for (i = 0; i < n_chains; i++)
+		add_rules(bb, chains[i]);
+}
+
 void batch_replace_rule(struct batch_builder *bb, const struct rule *r)
 {
 	struct chain *c = r->chain;

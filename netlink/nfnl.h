@@ -76,6 +76,13 @@ void batch_rehang_chain(struct batch_builder *bb, struct chain *c, bool parked);
  * anonymous sets and chains, whose rules have no replacement of their own: for those nothing is done.
  */
 void batch_replace_rule(struct batch_builder *bb, const struct rule *r);
+/*
+ * Makes named objects anew, as the model has them: a counter cannot be set otherwise. @chains are all
+ * chains whose rules refer to them; these rules are deleted and made again around it, with fresh seq
+ * numbers. Nothing else may refer to the objects.
+ */
+void batch_renew_objects(struct batch_builder *bb, const struct object *const *objects,
+			 size_t n_objects, struct chain *const *chains, size_t n_chains);
 /* The builder's messages as a batch of its own; empties the builder. */
 int batch_builder_take(struct batch_builder *bb, struct batch *ret);
 bool batch_builder_is_empty(const struct batch_builder *bb);

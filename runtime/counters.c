@@ -163,35 +163,30 @@ static void show(struct runtime *rt, struct blob attrs, struct packets_bytes our
 		rt->raw[rt->n_raw++] = raw;
 }
 
+/* An entry and the chain it stood in; handles are unique in a table, names of anonymous chains change. */
+struct entry {
+	const struct counted_rule *rule;
+	const struct mf_counted *in;
+};
+
 static int compare_handles(const void *pa, const void *pb)
 {
-	const struct counted_rule *a = *(const struct counted_rule *const *)pa,
-				  *b = *(const struct counted_rule *const *)pb;
+	const struct entry *a = pa, *b = pb;
 
-	return a->handle < b->handle ? -1 : a->handle > b->handle;
-}
-
-/* By handle; by position among those whose handle a killed load did not get to note. */
-static const struct counted_rule **sort_entries(const struct counted_rule *from, uint32_t n)
-{
-	const struct counted_rule **sorted = calloc(n, sizeof(*sorted));
-
-	for (uint32_t i = 0; sorted && i < n; i++)
-		sorted[i] = &from[i];
-	if (sorted)
-		qsort(sorted, n, sizeof(*sorted), compare_handles);
-	return sorted;
+	if (a->rule->handle != b->rule->handle)
+		return a->rule->handle < b->rule->handle ? -1 : 1;
+	return a->rule->expr < b->rule->expr ? -1 : a->rule->expr > b->rule->expr;
 }
 
 /* The first one at or behind @handle. */
-static uint32_t search(const struct counted_rule **sorted, uint32_t n, uint64_t handle)
+static size_t search(const struct entry *sorted, size_t n, uint64_t handle)
 {
-	uint32_t low = 0, high = n;
+	size_t low = 0, high = n;
 
 	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
+		size_t mid = low + (high - low) / 2;
 
-		if (sorted[mid]->handle < handle)
+		if (sorted[mid].rule->handle < handle)
 			low = mid + 1;
 		else
 			high = mid;
@@ -199,48 +194,112 @@ static uint32_t search(const struct counted_rule **sorted, uint32_t n, uint64_t 
 	return low;
 }
 
-static void show_entry(struct runtime *rt, const struct counters *c, const struct counted_rule *e,
-		       const struct rule *r, bool add)
+static void show_entry(struct runtime *rt, const struct counters *c, const struct entry *e,
+		       const struct rule *r)
 {
-	if (e->expr < r->exprs.n && strcmp(r->exprs.array[e->expr].name, "counter") == 0)
-		show(rt, r->exprs.array[e->expr].attrs, counters_read(c, e->counter), add,
-		     (struct raw_counter){ .owner = r, .handle = r->handle, .expr = e->expr });
+	uint32_t expr = e->rule->expr;
+
+	if (expr < r->exprs.n && strcmp(r->exprs.array[expr].name, "counter") == 0)
+		show(rt, r->exprs.array[expr].attrs, counters_read(c, e->rule->counter),
+		     e->in->shared,
+		     (struct raw_counter){ .owner = r, .handle = r->handle, .expr = expr });
 }
 
-static int overlay_chain(struct runtime *rt, const struct counters *c,
-			 const struct mf_counted *counted, const struct chain *chain)
+static void overlay_chain(struct runtime *rt, const struct counters *c, const struct entry *sorted,
+			  size_t n, const struct chain *chain)
 {
-	const struct counted_rule *from = c->rules + counted->first, *end = from + counted->n;
-	const struct counted_rule **AUTO_FREE sorted = sort_entries(from, counted->n);
-	const struct counted_rule *unnamed = from;
+	const struct rule *r;
+
+	list_for_each(r, &chain->rules, node) {
+		size_t i = r->handle ? search(sorted, n, r->handle) : n;
+
+		for (; i < n && sorted[i].rule->handle == r->handle; i++)
+			show_entry(rt, c, &sorted[i], r);
+	}
+}
+
+/* Entries whose handle a killed load did not get to note: the position counts. */
+static void overlay_unnamed(struct runtime *rt, const struct counters *c,
+			    const struct mf_counted *counted, const struct chain *chain)
+{
+	const struct counted_rule *e = c->rules + counted->first, *end = e + counted->n;
 	uint32_t position = 0;
 	const struct rule *r;
 
+	list_for_each(r, &chain->rules, node)
+		for (position++; e < end && e->position <= position; e++)
+			if (!e->handle && e->position == position)
+				show_entry(rt, c, &(struct entry){ e, counted }, r);
+}
+
+static bool same_table(const struct mf_counted *a, const struct mf_counted *b)
+{
+	return a->family == b->family && strcmp(a->table, b->table) == 0;
+}
+
+/* The counted chains of a table follow each other: from @i on, to what is returned. */
+static uint32_t end_of_table(const struct manifest *m, uint32_t i)
+{
+	uint32_t end = i;
+
+	while (end < m->n_counted && same_table(&m->counted[i], &m->counted[end]))
+		end++;
+	return end;
+}
+
+static struct entry *sort_entries(const struct counters *c, uint32_t from, uint32_t to,
+				  size_t *ret_n)
+{
+	const struct mf_counted *counted = c->manifest->counted;
+	struct entry *sorted;
+	size_t n = 0;
+
+	for (uint32_t i = from; i < to; i++)
+		n += counted[i].n;
+	sorted = calloc(MAX(n, (size_t)1), sizeof(*sorted));
+	if (!sorted)
+		return NULL;
+	n = 0;
+	for (uint32_t i = from; i < to; i++)
+		for (uint32_t k = 0; k < counted[i].n; k++)
+			sorted[n++] = (struct entry){ c->rules + counted[i].first + k, &counted[i] };
+	qsort(sorted, n, sizeof(*sorted), compare_handles);
+	*ret_n = n;
+	return sorted;
+}
+
+static int overlay_table(struct runtime *rt, const struct counters *c, const struct table *t,
+			 uint32_t from, uint32_t to)
+{
+	size_t n;
+	struct entry AUTO_FREE *sorted = sort_entries(c, from, to, &n);
+	const struct chain *chain;
+
 	if (!sorted)
 		return -ENOMEM;
-	list_for_each(r, &chain->rules, node) {
-		uint32_t i = r->handle ? search(sorted, counted->n, r->handle) : counted->n;
-
-		for (; i < counted->n && sorted[i]->handle == r->handle; i++)
-			show_entry(rt, c, sorted[i], r, counted->shared);
-		for (position++; unnamed < end && unnamed->position <= position; unnamed++)
-			if (!unnamed->handle && unnamed->position == position)
-				show_entry(rt, c, unnamed, r, counted->shared);
+	list_for_each(chain, &t->chains, node)
+		overlay_chain(rt, c, sorted, n, chain);
+	for (uint32_t i = from; i < to && n && !sorted[0].rule->handle; i++) {
+		chain = table_find_chain(t, c->manifest->counted[i].chain);
+		if (chain)
+			overlay_unnamed(rt, c, &c->manifest->counted[i], chain);
 	}
 	return 0;
 }
 
 static int overlay_rules(struct runtime *rt, const struct counters *c, const struct ruleset *rs)
 {
+	const struct manifest *m = c->manifest;
+	uint32_t end;
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < c->manifest->n_counted; i++) {
-		const struct mf_counted *counted = &c->manifest->counted[i];
+	for (uint32_t i = 0; !err && i < m->n_counted; i = end) {
+		const struct mf_counted *counted = &m->counted[i];
 		const struct table *t = ruleset_find_table(rs, counted->family, counted->table);
-		const struct chain *chain = t ? table_find_chain(t, counted->chain) : NULL;
 
-		if (chain && counted->n)
-			err = overlay_chain(rt, c, counted, chain);
+		end = end_of_table(m, i);
+		if (t)
+			err = overlay_table(rt, c, t, i, end);
 	}
 	return err;
 }

@@ -285,45 +285,72 @@ static void add_delta(const struct carrying *cy, uint32_t from, uint32_t to)
 	cy->new->seeds[to].bytes += now.bytes - cy->rt->snapshot[from].bytes;
 }
 
-/* Both lists are in the ruleset's order: @hint is where the last one was found. */
-static const struct mf_counted *same_chain(const struct manifest *m, const struct mf_counted *like,
-					   uint32_t *hint)
-{
-	for (uint32_t k = 0; k < m->n_counted; k++) {
-		uint32_t i = (*hint + k) % m->n_counted;
-		const struct mf_counted *c = &m->counted[i];
+struct entry {
+	const struct mf_counted *in;
+	const struct counted_rule *rule;
+};
 
-		if (c->family == like->family && strcmp(c->table, like->table) == 0 &&
-		    strcmp(c->chain, like->chain) == 0) {
-			*hint = i + 1;
-			return c;
-		}
-	}
-	return NULL;
+static int compare_entries(const void *pa, const void *pb)
+{
+	const struct entry *a = pa, *b = pb;
+	int cmp = a->in->family - b->in->family;
+
+	if (!cmp)
+		cmp = strcmp(a->in->table, b->in->table);
+	if (cmp)
+		return cmp;
+	if (a->rule->handle != b->rule->handle)
+		return a->rule->handle < b->rule->handle ? -1 : 1;
+	return a->rule->expr < b->rule->expr ? -1 : a->rule->expr > b->rule->expr;
 }
 
-/* Handles grow along most chains, so both lists are walked together; else from the start. */
-static void carry_chain(const struct carrying *cy, const struct mf_counted *old,
-			const struct mf_counted *new)
+/* By table, handle and expression, which is what a rule is known by. */
+static struct entry *sort_entries(const struct counters *c)
 {
-	uint32_t at = 0;
+	struct entry *entries = calloc(MAX(c->n_rules, 1u), sizeof(*entries));
+	size_t n = 0;
 
-	for (uint32_t i = 0; i < new->n; i++) {
-		const struct counted_rule *to = &cy->new->rules[new->first + i];
+	for (uint32_t i = 0; entries && i < c->manifest->n_counted; i++) {
+		const struct mf_counted *in = &c->manifest->counted[i];
 
-		if (to->fresh || !to->handle)
-			continue;
-		for (uint32_t k = 0; k < old->n; k++) {
-			uint32_t j = (at + k) % old->n;
-			const struct counted_rule *from = &cy->old->rules[old->first + j];
+		for (uint32_t k = 0; k < in->n; k++)
+			entries[n++] = (struct entry){ in, &c->rules[in->first + k] };
+	}
+	if (entries)
+		qsort(entries, n, sizeof(*entries), compare_entries);
+	return entries;
+}
 
-			if (from->handle == to->handle && from->expr == to->expr) {
-				add_delta(cy, from->counter, to->counter);
-				at = j + 1;
-				break;
-			}
+static size_t count_entries(const struct counters *c)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < c->manifest->n_counted; i++)
+		n += c->manifest->counted[i].n;
+	return n;
+}
+
+static int carry_rules(const struct carrying *cy)
+{
+	struct entry AUTO_FREE *old = sort_entries(cy->old);
+	size_t n_old = count_entries(cy->old);
+	const struct manifest *m = cy->new->manifest;
+
+	if (!old)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->n_counted; i++) {
+		const struct mf_counted *in = &m->counted[i];
+
+		for (uint32_t k = 0; k < in->n; k++) {
+			struct entry to = { in, &cy->new->rules[in->first + k] }, *from = NULL;
+
+			if (!to.rule->fresh && to.rule->handle && n_old)
+				from = bsearch(&to, old, n_old, sizeof(*old), compare_entries);
+			if (from)
+				add_delta(cy, from->rule->counter, to.rule->counter);
 		}
 	}
+	return 0;
 }
 
 static void carry_objects(const struct carrying *cy)
@@ -349,19 +376,15 @@ int counters_carry(struct runtime *rt, uint32_t old, const struct manifest *old_
 	struct counters CLEANUP(counters_close) from = { 0 };
 	struct counters CLEANUP(counters_close) to = { 0 };
 	struct carrying cy = { .rt = rt, .old = &from, .new = &to };
-	uint32_t hint = 0;
 	int err = counters_open(rt, old, old_m, false, ds, &from);
 
 	if (!err)
 		err = counters_open(rt, gen, m, true, ds, &to);
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	for (uint32_t i = 0; i < m->n_counted; i++) {
-		const struct mf_counted *before = same_chain(old_m, &m->counted[i], &hint);
-
-		if (before)
-			carry_chain(&cy, before, &m->counted[i]);
-	}
+	err = carry_rules(&cy);
+	if (err)
+		return err;
 	carry_objects(&cy);
 	return 0;
 }

@@ -17,39 +17,6 @@
 #include "counters.h"
 #include "takeover.h"
 
-/* ---- which rules count in the new programs ---- */
-
-struct keys {
-	const void **array;
-	size_t n;
-};
-
-static int compare_keys(const void *pa, const void *pb)
-{
-	const void *a = *(const void *const *)pa, *b = *(const void *const *)pb;
-
-	return (uintptr_t)a < (uintptr_t)b ? -1 : a != b;
-}
-
-static int keys_init(struct keys *k, const struct ir *ir)
-{
-	size_t n = ir ? ir->n_states : 0;
-
-	k->array = calloc(MAX(n, (size_t)1), sizeof(*k->array));
-	if (!k->array)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (ir->states[i]->op->per_cpu)
-			k->array[k->n++] = ir->states[i]->key;
-	qsort(k->array, k->n, sizeof(*k->array), compare_keys);
-	return 0;
-}
-
-static bool keys_have(const struct keys *k, const void *key)
-{
-	return bsearch(&key, k->array, k->n, sizeof(*k->array), compare_keys);
-}
-
 /* ---- back on their hooks ---- */
 
 /* Did our programs count in the rule, so that the kernel's own counter is behind the model's? */
@@ -69,13 +36,13 @@ static bool is_behind(const struct runtime *rt, const struct rule *r)
 	return false;
 }
 
-static void give_counts(const struct runtime *rt, const struct keys *counted,
+static void give_counts(const struct runtime *rt, const struct counted_keys *counted,
 			const struct chain *c, struct batch_builder *bb)
 {
 	const struct rule *r;
 
 	list_for_each(r, &c->rules, node)
-		if (!keys_have(counted, r) && is_behind(rt, r))
+		if (!counted_keys_have(counted, r) && is_behind(rt, r))
 			batch_replace_rule(bb, r);
 }
 
@@ -150,14 +117,12 @@ int park_wake(const struct runtime *rt, struct ruleset *rs, const struct rt_plan
 	      struct batch_builder *bb)
 {
 	struct chain **AUTO_FREE chains = NULL;
-	const void **AUTO_FREE array = NULL;
-	struct keys counted = { 0 };
+	struct counted_keys CLEANUP(counted_keys_fini) counted = { 0 };
 	struct table *t;
 	struct chain *c;
 	size_t n = 0;
-	int err = keys_init(&counted, p->lowered.ir);
+	int err = counted_keys_init(&counted, p->lowered.ir);
 
-	array = counted.array;
 	if (!err)
 		err = returning(rs, p, &chains, &n);
 	if (err)

@@ -211,17 +211,16 @@ static int numbered_init(struct numbered_rules *nr, const struct ruleset *rs)
 	return err;
 }
 
-static void on_rule(void *arg, uint32_t seq, uint8_t family, const char *table, const char *chain,
-		    uint64_t handle)
+/* By number alone: an anonymous chain's name is the kernel's to choose. */
+static void on_rule(void *arg, uint32_t seq, uint8_t family UNUSED, const char *table UNUSED,
+		    const char *chain UNUSED, uint64_t handle)
 {
 	const struct numbered_rules *nr = arg;
 	struct rule key = { .seq = seq }, *keyp = &key, **found;
 
 	found = nr->n ? bsearch(&keyp, nr->array, nr->n, sizeof(*nr->array), compare_rule_seq) :
 			NULL;
-	if (found && (*found)->chain->table->family == family &&
-	    strcmp((*found)->chain->table->name, table) == 0 &&
-	    strcmp((*found)->chain->name, chain) == 0)
+	if (found)
 		(*found)->handle = handle;
 }
 
@@ -281,6 +280,14 @@ static int wake(struct takeover *tk)
 {
 	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
 	int err = bb ? park_wake(tk->rt, tk->rs, tk->plan, bb) : -ENOMEM;
+
+	return err ? err : commit_builder(tk, bb);
+}
+
+static int give_objects(struct takeover *tk)
+{
+	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
+	int err = bb ? park_give_objects(tk->rt, tk->rs, tk->plan, bb, tk->ds) : -ENOMEM;
 
 	return err ? err : commit_builder(tk, bb);
 }
@@ -356,6 +363,8 @@ int takeover_run(struct takeover *tk)
 	rt_stop_at("committed");
 	if (!err)
 		err = wake(tk);
+	if (!err)
+		err = give_objects(tk);
 	rt_stop_at("woken");
 	if (!err)
 		err = flip(tk);

@@ -19,11 +19,24 @@ bool plan_compiles(const struct rt_plan *p, const struct chain *c);
 /* All base chains of the table are compiled, none is off its hook by itself: the table sleeps. */
 bool plan_wants_dormant(const struct rt_plan *p, const struct table *t);
 
-/* ---- park.c ---- */
+/* ---- park.c, park_objects.c ---- */
+
+/* The rules and objects that count in the new programs. */
+struct counted_keys {
+	const void **array;
+	size_t n;
+};
+int counted_keys_init(struct counted_keys *k, const struct ir *ir);
+void counted_keys_fini(struct counted_keys *k);
+bool counted_keys_have(const struct counted_keys *k, const void *key);
+
 
 /* Chains and tables that are off their hooks and are not compiled any more: back, with counts. */
 int park_wake(const struct runtime *rt, struct ruleset *rs, const struct rt_plan *p,
 	      struct batch_builder *bb);
+/* Named counters that our programs do not count in any more: their counts, by making them anew. */
+int park_give_objects(const struct runtime *rt, struct ruleset *rs, const struct rt_plan *p,
+		      struct batch_builder *bb, struct diags *ds);
 /* Compiled chains that are on their hooks: off. */
 int park_unhook(struct ruleset *rs, const struct rt_plan *p, struct batch_builder *bb);
 
