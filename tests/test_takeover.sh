@@ -148,6 +148,19 @@ for shape in plain mixed; do
 	each "give" compiled "$give_steps" "load give" nb $r give
 done
 
+# The refusal moves from a rule to the policy, where chains are regular ones: whoever repairs must know
+# the new policy, which only the manifest of the killed load has.
+shape=mixed
+sed -e 's/^flush ruleset$/flush chain inet t common; flush chain inet t in; flush chain inet t nat; flush chain inet t pre/' \
+	-e '/udp dport 666/d' "$tmp/mixed.nft" >"$tmp/by-policy.nft"
+by_rule() {
+	nb $r give
+	in_ns $r nft -f "$tmp/mixed.nft"
+	in_ns $r nft 'add chain inet t in { policy accept; }'
+	nb $r take
+}
+each "refusal becomes the policy" by_rule "$give_steps" "give take" nb $r -f "$tmp/by-policy.nft"
+
 # From one shape to the other: chains change their way of being off their hooks.
 for i in 1 2 3; do
 	ok "mixed" nb $r -f "$tmp/mixed.nft"
