@@ -4,6 +4,9 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "emit.h"
 
@@ -17,16 +20,36 @@ void emitted_fini(struct emitted *e)
 	memset(e, 0, sizeof(*e));
 }
 
+/* Not installed yet: beside the program, where libtool builds it. False: it is not there. */
+static bool find_uninstalled(char *ret_path, size_t size)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	if (n < 0)
+		return false;
+	exe[n] = '\0';
+	slash = strrchr(exe, '/');
+	if (!slash)
+		return false;
+	n = snprintf(ret_path, size, "%.*s/.libs/" MODULE, (int)(slash - exe), exe);
+	return n > 0 && (size_t)n < size && access(ret_path, R_OK) == 0;
+}
+
 /* Opened once and kept: LLVM's libraries do not like to be unloaded. */
 const struct emit_backend *emit_open(struct diags *ds)
 {
 	static const struct emit_backend *opened;
-	const char *path = getenv("NFT_BPF_BACKEND");
+	const char *path = secure_getenv("NFT_BPF_BACKEND");
+	char built[PATH_MAX];
 	const struct emit_backend *be;
 	void *module;
 
 	if (opened)
 		return opened;
+	if (!path && find_uninstalled(built, sizeof(built)))
+		path = built;
 	if (!path)
 		path = PKGLIBDIR "/" MODULE;
 	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
