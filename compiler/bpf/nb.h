@@ -22,7 +22,8 @@
  *     keep its address. Pass p->ctx to functions of their own (NB_GLOBAL).
  *   - What rules compare again and again lives in struct nb_frame, is read through the volatile
  *     accessors below for each use, and is thus unknown to the verifier each time.
- *   - Loops over a constant count are unrolled (#pragma unroll), or the pipeline leaves a loop.
+ *   - Loops over a constant count say #pragma unroll and have one exit, or they stay loops, and the
+ *     arrays they walk stay on the stack, of which a program has 512 bytes in all.
  */
 #ifndef NFT_BPF_COMPILER_BPF_NB_H
 #define NFT_BPF_COMPILER_BPF_NB_H

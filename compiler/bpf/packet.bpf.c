@@ -141,14 +141,21 @@ NB_INLINE bool load_vlan_chunk(struct nb_pkt *p, __u32 mac_len, __u32 at, __u32 
 {
 	__u64 value = 0, byte = 0;
 
-#pragma unroll
-	for (__u32 i = 0; i < 8; i++) {
-		if (i < width) {
-			if (!load_vlan_byte(p, mac_len, at + i, &byte))
-				return false;
-			value = value << 8 | byte;
-		}
+#define BYTE(i)                                                                                    \
+	if ((i) < width) {                                                                         \
+		if (!load_vlan_byte(p, mac_len, at + (i), &byte))                                  \
+			return false;                                                              \
+		value = value << 8 | byte;                                                         \
 	}
+	BYTE(0)
+	BYTE(1)
+	BYTE(2)
+	BYTE(3)
+	BYTE(4)
+	BYTE(5)
+	BYTE(6)
+	BYTE(7)
+#undef BYTE
 	*out = value;
 	return true;
 }

@@ -72,9 +72,7 @@ static LLVMValueRef key_memory(struct gen *g, LLVMTypeRef type, uint32_t i)
 {
 	LLVMValueRef at = gen_i32(g, i);
 
-	if (!g->f->key)
-		g->f->key = gen_alloca(g, LLVMArrayType(g->i8, IR_MAX_WIDTH), "key");
-	return LLVMBuildInBoundsGEP2(g->b, type, g->f->key, &at, 1, "");
+	return LLVMBuildInBoundsGEP2(g->b, type, gen_key_buffer(g), &at, 1, "");
 }
 
 static void store_chunks(struct gen *g, const struct val *v)

@@ -49,7 +49,7 @@ void gen_counters_init(struct gen *g, bool is_new)
 		cpu = LLVMBuildCall2(g->b, type, helper, NULL, 0, "cpu");
 	else
 		cpu = gen_frame_load(g, g->i32, g->p->cpu_at);
-	if (is_new && g->p->has_parts)
+	if (is_new && g->p->plan->n_functions)
 		gen_frame_store(g, cpu, g->p->cpu_at);
 	cpu = LLVMBuildAnd(g->b, cpu, gen_i32(g, g->opt->cpus - 1), "");
 	cpu = LLVMBuildZExt(g->b, cpu, g->i64, "");

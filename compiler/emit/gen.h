@@ -2,10 +2,10 @@
 /*
  * Private to the backend: what one emission holds, and the steps it is made of.
  *
- * backend.c (child process) → module.c (bitcode in, object out), debug.c (debug info) → prog.c
- * (one function per program, chains as block lists) → rule.c → guard.c, set.c, effect.c →
- * sel.c, value.c (selectors as chunks). plan.c and place.c decide before anything is emitted how
- * chains return and where selectors are computed; they know no LLVM.
+ * backend.c (child process) → module.c (bitcode in, object out), debug.c (debug info) → prog.c,
+ * function.c (programs and functions of theirs) → chain.c, flow.c (chains as block lists) → rule.c →
+ * guard.c, set.c, dispatch.c, effect.c → sel.c, value.c (selectors as chunks). What plan.h declares
+ * is decided before anything is emitted, and knows no LLVM.
  */
 #ifndef NFT_BPF_COMPILER_EMIT_GEN_H
 #define NFT_BPF_COMPILER_EMIT_GEN_H
@@ -38,35 +38,41 @@ struct gen_slot {
 	int32_t defined;
 };
 
+/* Blocks of a chain in a function: of each rule's start that is not inside a part, and its end. */
 struct gen_chain {
-	LLVMBasicBlockRef *rules; /* n_rules + 1: block of each rule's start; the last is its end */
+	LLVMBasicBlockRef *rules; /* n_rules + 1 */
 	LLVMMetadataRef scope;
 };
 
-/* The function that is being emitted: the program's own, or a part of it (part.c). */
+/* A function that is being emitted: the program's own, a part, or a chain (function.c). */
 struct gen_fn {
+	const struct plan_fn *plan;
+	struct gen_chain *chains; /* as plan->chains */
+	struct gen_chain own;	  /* of plan->run; its rules are numbered from the run's first on */
 	LLVMValueRef fn;
 	LLVMMetadataRef subprogram;
 	LLVMBasicBlockRef entry; /* allocas */
 	LLVMValueRef pkt, frame;
-	LLVMValueRef key;      /* buffer for look-ups; NULL until needed */
+	LLVMValueRef key;      /* see gen_key_buffer() */
 	LLVMValueRef counters; /* this CPU's block; NULL: no counters in use */
-	LLVMValueRef numbers;  /* of dispatches; NULL until needed */
-	bool is_part;
-	struct ir_verdict *exits; /* of a part: it returns 1 + index, or 0 for going on */
+	LLVMValueRef numbers;  /* that dispatches go by; NULL until needed */
+	/* What it may return besides 0, "go on" (of a chain: it returned): 1 + index. */
+	bool is_callee;
+	enum ir_verdict_code *exits;
 	size_t n_exits;
 };
 
 struct gen_prog {
 	const struct ir_prog *prog;
 	struct plan *plan;
-	uint32_t n_parts;
-	bool has_parts, counts, needs_transport;
-	uint32_t cpu_at, frame_size; /* offset in the frame of the CPU's number; its end */
+	uint32_t n_functions;
+	struct gen_fn **functions; /* by plan number: chains that are functions */
+	bool counts, needs_transport, needs_key;
+	/* Offsets in the frame: the CPU's number, the buffer for keys (0: none in it); its end. */
+	uint32_t cpu_at, key_at, frame_size;
 	LLVMMetadataRef di_frame;
 	LLVMBasicBlockRef *bases; /* n_bases + 1: start of each base chain; the last accepts */
 	LLVMBasicBlockRef drop;
-	struct gen_chain *chains;   /* by plan index */
 	struct gen_slot *slots;	    /* by selector id */
 	bool *placing;		    /* by selector id: being computed for its slot */
 	/* Values of the running rule, by selector id; valid where stamp equals the rule's. */
@@ -166,6 +172,9 @@ LLVMValueRef gen_frame_at(struct gen *g, uint32_t offset);
 LLVMValueRef gen_frame_load(struct gen *g, LLVMTypeRef type, uint32_t offset);
 void gen_frame_store(struct gen *g, LLVMValueRef v, uint32_t offset);
 
+/* Room for a key of up to IR_MAX_WIDTH bytes, one for all look-ups: the stack is small. */
+LLVMValueRef gen_key_buffer(struct gen *g);
+
 /* sel.c */
 /*
  * The value, or to @fail when it has none; may leave a test to gen_need(). Valid to the end of the
@@ -228,24 +237,38 @@ void gen_verdict(struct gen *g, const struct ir_verdict *v);
 /* Ends the block: to what the row found says, or to @next. */
 void gen_dispatch(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef next);
 
-/* part.c */
-/* Calls the part of the running chain that begins at the running rule, and goes where it says. */
-void gen_part(struct gen *g, const struct plan_part *part, LLVMBasicBlockRef next);
-
-/* prog.c */
+/* flow.c: ways through chains */
 /* To targets[i] where @number is numbers[i] (ascending); it is one of them. */
 void gen_number_tree(struct gen *g, LLVMValueRef number, const uint32_t *numbers,
 		     LLVMBasicBlockRef *targets, uint32_t n);
-void gen_prog(struct gen *g, const struct ir_prog *prog);
-/* Rule @r of the running chain, with what is computed at its start. */
-void gen_numbered_rule(struct gen *g, uint32_t r, LLVMMetadataRef scope, LLVMBasicBlockRef next);
-void gen_function_attributes(struct gen *g, LLVMValueRef fn, bool no_inline);
-/* The packet as rules see it; in a part @is_new is false: the frame is filled. */
-void gen_packet(struct gen *g, bool is_new);
 /* End the block: the running chain accepts, drops, returns, jumps or goes to another one. */
 void gen_accept(struct gen *g);
 void gen_drop(struct gen *g);
 void gen_return(struct gen *g);
 void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump);
+/* Notes which base chain runs. */
+void gen_base_number(struct gen *g, uint32_t base);
+
+/* chain.c */
+/* Blocks for the run's rules and for all chains of the function. */
+void gen_make_blocks(struct gen *g);
+/* The run's rules, then the chains. The run's end is left to the caller. */
+void gen_run(struct gen *g);
+LLVMBasicBlockRef gen_rule_block(struct gen *g, uint32_t chain, uint32_t rule);
+
+/* function.c */
+void gen_function_attributes(struct gen *g, LLVMValueRef fn, bool no_inline);
+/* All chains that are functions. */
+void gen_chain_functions(struct gen *g);
+/* Calls a part of the running chain, or a chain, and goes where it says; 0 is @next. */
+void gen_part(struct gen *g, const struct plan_run *part, LLVMBasicBlockRef next);
+void gen_call_function(struct gen *g, const struct gen_fn *f, LLVMBasicBlockRef next);
+
+/* prog.c */
+void gen_prog(struct gen *g, const struct ir_prog *prog);
+/* The packet as rules see it; @is_new false: in a function that gets a filled frame. */
+void gen_packet(struct gen *g, bool is_new);
+/* What helpers the program's rules call need at its start (needs.c). */
+void gen_find_needs(struct gen *g);
 
 #endif

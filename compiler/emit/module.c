@@ -18,8 +18,9 @@
 
 #include "gen.h"
 
-#define PIPELINE                                                                                   \
-	"default<O0>,function(sroa,sccp,instsimplify,sroa,sccp,instsimplify,dse,adce),globaldce"
+#define LOWER_AND_INLINE "default<O0>"
+#define SIMPLIFY	 "function(sroa,sccp,instsimplify,sroa,sccp,instsimplify)"
+#define CLEAN_UP	 "function(instsimplify,dse,adce),globaldce"
 
 /* bitcode.S */
 extern const char gen_bitcode[], gen_bitcode_end[];
@@ -217,10 +218,33 @@ static void drop_unused(struct gen *g)
 	}
 }
 
-static int run_passes(struct gen *g)
+/*
+ * What is not defined on some way becomes zero: such values are copied and spilled all the same, and
+ * the verifier refuses to read a register that was never written.
+ */
+static void define_all(struct gen *g)
+{
+	for (LLVMValueRef f = LLVMGetFirstFunction(g->mod); f; f = LLVMGetNextFunction(f)) {
+		for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
+		     b = LLVMGetNextBasicBlock(b)) {
+			for (LLVMValueRef i = LLVMGetFirstInstruction(b); i;
+			     i = LLVMGetNextInstruction(i)) {
+				for (int k = 0; k < LLVMGetNumOperands(i); k++) {
+					LLVMValueRef v = LLVMGetOperand(i, (unsigned)k);
+
+					if (LLVMIsUndef(v) || LLVMIsPoison(v))
+						LLVMSetOperand(i, (unsigned)k,
+							       LLVMConstNull(LLVMTypeOf(v)));
+				}
+			}
+		}
+	}
+}
+
+static int run_passes(struct gen *g, const char *passes)
 {
 	LLVMPassBuilderOptionsRef opt = LLVMCreatePassBuilderOptions();
-	LLVMErrorRef err = LLVMRunPasses(g->mod, PIPELINE, g->tm, opt);
+	LLVMErrorRef err = LLVMRunPasses(g->mod, passes, g->tm, opt);
 
 	LLVMDisposePassBuilderOptions(opt);
 	if (err) {
@@ -231,6 +255,18 @@ static int run_passes(struct gen *g)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+static int optimise(struct gen *g)
+{
+	int err = run_passes(g, LOWER_AND_INLINE);
+
+	if (!err)
+		err = run_passes(g, SIMPLIFY);
+	if (err)
+		return err;
+	define_all(g);
+	return run_passes(g, CLEAN_UP);
 }
 
 static int emit_file(struct gen *g, LLVMCodeGenFileType type, void **ret, size_t *ret_size)
@@ -286,7 +322,7 @@ int gen_finish(struct gen *g, struct emitted *ret)
 		LLVMPrintModuleToFile(g->mod, getenv("NFT_BPF_EMIT_RAW"), NULL);
 	if (g->error)
 		return g->error;
-	err = run_passes(g);
+	err = optimise(g);
 	if (!err && g->opt->want_llvm) {
 		char *text = LLVMPrintModuleToString(g->mod);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The call graph of a program: order of its chains, where each returns, dominators.
+ * The call graph of a program: order of its chains, edges, dominators.
  */
 #include "plan.h"
 
@@ -8,34 +8,45 @@ struct builder {
 	struct arena *a;
 	const struct ir *ir;
 	struct plan *plan;
-	uint32_t room;
 	/* By ir chain id, while walking: */
 	enum { UNSEEN, OPEN, DONE } * state;
 	const struct ir_chain **post; /* finished chains, callees first */
 	uint32_t n_post;
 	bool cycle;
+	/* By plan number of the callee: 1 + rule of its last edge from the running chain. */
+	uint64_t *last_edge;
 };
+
+typedef void (*verdict_fn)(struct builder *w, void *arg, uint32_t rule, const struct ir_verdict *v);
+
+/* Every verdict a rule may give, also behind a dispatch. */
+static void each_verdict(struct builder *w, const struct ir_chain *c, uint32_t r, verdict_fn fn,
+			 void *arg)
+{
+	for (uint32_t i = 0; i < ir_rule_parts(&c->rules[r]); i++) {
+		const struct ir_rule *rule = ir_rule_part(&c->rules[r], i);
+
+		for (uint32_t s = 0; s < rule->n_steps; s++) {
+			const struct ir_step *st = &rule->steps[s];
+
+			if (st->kind == IR_VERDICT)
+				fn(w, arg, r, &st->verdict);
+			for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++)
+				fn(w, arg, r, &st->set->elems[e].verdict);
+		}
+	}
+}
 
 /* ---- order: callers before callees ---- */
 
 static void visit(struct builder *w, const struct ir_chain *c);
 
-static void visit_verdict(struct builder *w, const struct ir_verdict *v)
+static void visit_verdict(struct builder *w, void *arg, uint32_t rule, const struct ir_verdict *v)
 {
+	(void)arg;
+	(void)rule;
 	if (v->code == IR_JUMP || v->code == IR_GOTO)
 		visit(w, v->chain);
-}
-
-static void visit_rule(struct builder *w, const struct ir_rule *r)
-{
-	for (uint32_t s = 0; s < r->n_steps; s++) {
-		const struct ir_step *st = &r->steps[s];
-
-		if (st->kind == IR_VERDICT)
-			visit_verdict(w, &st->verdict);
-		for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++)
-			visit_verdict(w, &st->set->elems[e].verdict);
-	}
 }
 
 static void visit(struct builder *w, const struct ir_chain *c)
@@ -46,8 +57,7 @@ static void visit(struct builder *w, const struct ir_chain *c)
 		return;
 	w->state[c->id] = OPEN;
 	for (uint32_t r = 0; r < c->n_rules; r++)
-		for (uint32_t i = 0; i < ir_rule_parts(&c->rules[r]); i++)
-			visit_rule(w, ir_rule_part(&c->rules[r], i));
+		each_verdict(w, c, r, visit_verdict, NULL);
 	w->state[c->id] = DONE;
 	w->post[w->n_post++] = c;
 }
@@ -62,46 +72,42 @@ static void order_chains(struct builder *w, const struct ir_prog *prog)
 		visit(w, prog->bases[i - 1]);
 	plan->n_chains = w->n_post + 1;
 	plan->chains = arena_alloc(w->a, plan->n_chains * sizeof(*plan->chains));
+	plan->chains[PLAN_ROOT].n_rules = prog->n_bases;
 	plan->index = arena_alloc(w->a, MAX(w->ir->n_chains, 1u) * sizeof(uint32_t));
 	memset(plan->index, 0xff, w->ir->n_chains * sizeof(uint32_t));
 	for (uint32_t i = 0; i < w->n_post; i++) {
 		const struct ir_chain *c = w->post[w->n_post - 1 - i];
 
 		plan->chains[i + 1].chain = c;
+		plan->chains[i + 1].n_rules = c->n_rules;
 		plan->index[c->id] = i + 1;
 	}
 }
 
 /* ---- edges ---- */
 
-static void add_edge(struct builder *w, struct plan_chain *pc, uint32_t rule,
-		     const struct ir_verdict *v)
+static void add_edge(struct builder *w, void *arg, uint32_t rule, const struct ir_verdict *v)
 {
+	struct plan_chain *pc = arg;
 	struct plan_edge e = {.rule = rule, .is_jump = v->code == IR_JUMP};
+	uint64_t stamp;
 
 	if (v->code != IR_JUMP && v->code != IR_GOTO)
 		return;
 	e.chain = w->plan->index[v->chain->id];
+	/* The elements of a verdict map: one edge for all that say the same. */
+	stamp = ((uint64_t)(pc - w->plan->chains) << 32 | rule) * 2 + e.is_jump + 1;
+	if (w->last_edge[e.chain] == stamp)
+		return;
+	w->last_edge[e.chain] = stamp;
 	ARENA_PUSH(w->a, pc->edges, pc->n_edges, e);
-}
-
-static void add_edges(struct builder *w, struct plan_chain *pc, uint32_t number,
-		      const struct ir_rule *r)
-{
-	for (uint32_t s = 0; s < r->n_steps; s++) {
-		const struct ir_step *st = &r->steps[s];
-
-		if (st->kind == IR_VERDICT)
-			add_edge(w, pc, number, &st->verdict);
-		for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++)
-			add_edge(w, pc, number, &st->set->elems[e].verdict);
-	}
 }
 
 static void find_edges(struct builder *w, const struct ir_prog *prog)
 {
 	struct plan_chain *root = &w->plan->chains[PLAN_ROOT];
 
+	w->last_edge = arena_alloc(w->a, w->plan->n_chains * sizeof(*w->last_edge));
 	for (uint32_t i = 0; i < prog->n_bases; i++) {
 		struct plan_edge e = {.rule = i,
 				      .chain = w->plan->index[prog->bases[i]->id],
@@ -111,151 +117,37 @@ static void find_edges(struct builder *w, const struct ir_prog *prog)
 	}
 	for (uint32_t i = 1; i < w->plan->n_chains; i++) {
 		struct plan_chain *pc = &w->plan->chains[i];
-		const struct ir_chain *c = pc->chain;
 
-		for (uint32_t r = 0; r < c->n_rules; r++)
-			for (uint32_t k = 0; k < ir_rule_parts(&c->rules[r]); k++)
-				add_edges(w, pc, r, ir_rule_part(&c->rules[r], k));
+		for (uint32_t r = 0; r < pc->n_rules; r++)
+			each_verdict(w, pc->chain, r, add_edge, pc);
 	}
 }
 
-/* ---- returns ---- */
-
-static void add_return(struct arena *a, struct plan_chain *pc, uint32_t id)
+static void number_rules(struct plan *plan)
 {
-	uint32_t at = 0;
+	uint32_t next = 1;
 
-	/* Mostly in ascending order already. */
-	if (pc->n_returns && pc->returns[pc->n_returns - 1] < id) {
-		at = pc->n_returns;
-	} else {
-		while (at < pc->n_returns && pc->returns[at] < id)
-			at++;
-		if (at < pc->n_returns && pc->returns[at] == id)
-			return;
-	}
-	ARENA_PUSH(a, pc->returns, pc->n_returns, id);
-	memmove(&pc->returns[at + 1], &pc->returns[at],
-		(pc->n_returns - 1 - at) * sizeof(*pc->returns));
-	pc->returns[at] = id;
-}
-
-/* One id for all jumps of a rule: they all come back to the next one. Ids start at 1. */
-static void find_returns(struct builder *w)
-{
-	struct plan *plan = w->plan;
-	struct plan_pos none = {PLAN_NONE, PLAN_NONE};
-
-	ARENA_PUSH(w->a, plan->returns, plan->n_returns, none);
 	for (uint32_t i = 0; i < plan->n_chains; i++) {
-		struct plan_chain *pc = &plan->chains[i];
-		uint32_t rule = PLAN_NONE;
-
-		for (uint32_t k = 0; k < pc->n_edges; k++) {
-			const struct plan_edge *e = &pc->edges[k];
-			struct plan_chain *to = &plan->chains[e->chain];
-
-			if (!e->is_jump) {
-				for (uint32_t r = 0; r < pc->n_returns; r++)
-					add_return(w->a, to, pc->returns[r]);
-				continue;
-			}
-			if (e->rule != rule) {
-				struct plan_pos pos = {i, e->rule};
-
-				ARENA_PUSH(w->a, plan->returns, plan->n_returns, pos);
-				rule = e->rule;
-			}
-			add_return(w->a, to, plan->n_returns - 1);
-		}
+		plan->chains[i].first_number = next;
+		next += plan->chains[i].n_rules;
 	}
 }
 
-static void find_levels(struct plan *plan)
+static void find_bases(struct plan *plan)
 {
 	for (uint32_t i = 1; i < plan->n_chains; i++)
 		plan->chains[i].first_base = PLAN_NONE;
 	for (uint32_t i = 0; i < plan->n_chains; i++) {
 		const struct plan_chain *pc = &plan->chains[i];
-		uint32_t below = pc->level + (pc->n_returns > 1);
 
-		plan->n_levels = MAX(plan->n_levels, below);
 		for (uint32_t k = 0; k < pc->n_edges; k++) {
 			struct plan_chain *to = &plan->chains[pc->edges[k].chain];
-			bool is_base = i == PLAN_ROOT;
-			uint32_t first = is_base ? pc->edges[k].rule : pc->first_base;
-			uint32_t last = is_base ? pc->edges[k].rule : pc->last_base;
+			uint32_t first = i == PLAN_ROOT ? pc->edges[k].rule : pc->first_base;
+			uint32_t last = i == PLAN_ROOT ? pc->edges[k].rule : pc->last_base;
 
-			to->level = MAX(to->level, below);
 			to->first_base = MIN(to->first_base, first);
 			to->last_base = MAX(to->last_base, last);
 		}
-	}
-}
-
-/* ---- parts ---- */
-
-static bool comes_back(const struct ir_verdict *v)
-{
-	return v->code == IR_JUMP;
-}
-
-static bool part_jumps(const struct ir_rule *rule)
-{
-	for (uint32_t s = 0; s < rule->n_steps; s++) {
-		const struct ir_step *st = &rule->steps[s];
-
-		if (st->kind == IR_VERDICT && comes_back(&st->verdict))
-			return true;
-		for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++) {
-			if (comes_back(&st->set->elems[e].verdict))
-				return true;
-		}
-	}
-	return false;
-}
-
-static bool rule_jumps(const struct ir_rule *rule)
-{
-	for (uint32_t i = 0; i < ir_rule_parts(rule); i++)
-		if (part_jumps(ir_rule_part(rule, i)))
-			return true;
-	return false;
-}
-
-static void cut_run(struct arena *a, struct plan_chain *pc, uint32_t first, uint32_t end)
-{
-	uint32_t n_parts = (end - first + PLAN_PART_MAX - 1) / PLAN_PART_MAX;
-
-	if (end - first < PLAN_PART_MIN)
-		return;
-	for (uint32_t i = 0; i < n_parts; i++) {
-		struct plan_part part = {.first = first, .n = (end - first) / (n_parts - i)};
-
-		ARENA_PUSH(a, pc->parts, pc->n_parts, part);
-		first += part.n;
-	}
-}
-
-static void find_parts(struct builder *w)
-{
-	uint64_t total = 0;
-
-	for (uint32_t i = 1; i < w->plan->n_chains; i++)
-		total += w->plan->chains[i].chain->n_rules;
-	if (total <= PLAN_PART_MAX)
-		return;
-	for (uint32_t i = 1; i < w->plan->n_chains; i++) {
-		struct plan_chain *pc = &w->plan->chains[i];
-		uint32_t first = 0;
-
-		for (uint32_t r = 0; r < pc->chain->n_rules; r++) {
-			if (!rule_jumps(&pc->chain->rules[r]))
-				continue;
-			cut_run(w->a, pc, first, r);
-			first = r + 1;
-		}
-		cut_run(w->a, pc, first, pc->chain->n_rules);
 	}
 }
 
@@ -351,9 +243,9 @@ struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog
 	if (w.cycle)
 		return NULL;
 	find_edges(&w, prog);
-	find_returns(&w);
-	find_levels(w.plan);
+	number_rules(w.plan);
+	find_bases(w.plan);
 	find_dominators(&w);
-	find_parts(&w);
+	plan_cut(a, w.plan);
 	return w.plan;
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Before code: how a program's chains are laid out, how they return, and where selectors are
+ * Before code: how a program's chains become BPF functions, how they return, and where selectors are
  * computed. No LLVM.
  *
- * Each chain a program reaches is emitted once, however often it is jumped to. The program itself
- * is the root, number 0, whose "rules" are its base chains. Where a chain returns to is known when
- * only one place can be meant; else the caller leaves a number (return id) in the chain's slot and
- * the chain's end goes where the number says. Chains do not recurse, so one slot each is enough.
+ * Jumps are branches, not calls: a function holds a run of rules and, once each, the chains that
+ * they lead to. Where a chain returns to is known when only one place can be meant; else the caller
+ * leaves a number behind and the chain's end goes where the number says. The verifier tracks these
+ * numbers, so it looks at a chain once per way to it; chains for which that is too much become
+ * functions of their own, which it looks at once. Long runs of rules do, too (parts): that keeps the
+ * verifier's and LLVM's work linear, and branches short.
+ *
+ * The program itself is the root, number 0, whose "rules" are its base chains.
  */
 #ifndef NFT_BPF_COMPILER_EMIT_PLAN_H
 #define NFT_BPF_COMPILER_EMIT_PLAN_H
@@ -16,14 +20,14 @@
 #define PLAN_ROOT 0
 #define PLAN_NONE UINT32_MAX
 
-enum {
-	PLAN_PART_MIN = 64, /* rules */
-	PLAN_PART_MAX = 256,
-};
-
 /* A place: the start of a rule of a chain. */
 struct plan_pos {
 	uint32_t chain, rule;
+};
+
+/* Rules of a chain, in a row. */
+struct plan_run {
+	uint32_t chain, first, n;
 };
 
 struct plan_edge {
@@ -32,28 +36,18 @@ struct plan_edge {
 	bool is_jump;	/* comes back to the next rule; else goto: as the caller returns */
 };
 
-/*
- * A run of rules that do not jump, long enough to be a BPF function of its own: verified by itself,
- * once, it keeps LLVM's and the verifier's work linear, and branches short.
- */
-struct plan_part {
-	uint32_t first, n; /* rules */
-};
-
 struct plan_chain {
 	const struct ir_chain *chain; /* NULL: the root */
-	struct plan_edge *edges;
+	uint32_t n_rules;
+	uint32_t first_number; /* of its rules, dense over the plan, from 1 */
+	struct plan_edge *edges; /* by rule */
 	uint32_t n_edges;
-	/* Return ids it may end with, sorted: return r of jump edges, see plan.returns. */
-	uint32_t *returns;
-	uint32_t n_returns;
-	/* Where the return id is kept when there are several: callers have lower levels. */
-	uint32_t level;
 	/* The base chains that lead here, as numbers in prog->bases. */
 	uint32_t first_base, last_base;
 	/* Dominator tree: every way here leads through idom, from rule idom_rule on. */
 	uint32_t idom, idom_rule, depth;
-	struct plan_part *parts; /* in order */
+	bool is_function;
+	struct plan_run *parts; /* in order */
 	uint32_t n_parts;
 	/* Selectors computed at a rule's start, ordered by (rule, selector id). */
 	struct plan_compute {
@@ -61,28 +55,53 @@ struct plan_chain {
 		const struct ir_sel *sel;
 	} *computes;
 	uint32_t n_computes;
-	uint32_t next_compute; /* for whoever emits them */
 };
 
 struct plan {
 	struct plan_chain *chains; /* callers before callees; [0] is the root */
 	uint32_t n_chains;
-	uint32_t *index; /* ir_chain.id → number here, PLAN_NONE: not reached */
-	/* Return id → the place to go on at: the rule after the jump; of a base chain, its policy. */
-	struct plan_pos *returns;
-	uint32_t n_returns;
-	uint32_t n_levels;
-	/* By selector id: has a slot, that is, it is computed once at a place of its own. */
-	bool *kept;
+	uint32_t *index;    /* ir_chain.id → number here, PLAN_NONE: not reached */
+	uint32_t n_functions; /* with parts, without the program */
+	uint32_t call_depth;  /* of them below the program */
+	uint32_t size;	    /* estimate: instructions of the program's own function */
+	bool *kept;	    /* by selector id: has a slot, is computed at one place */
 };
 
 /* Everything in @a. NULL: the chains of @prog call each other in a cycle. */
 struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog *prog);
+/* Fills is_function, parts and what sums them up (plan_cut.c). */
+void plan_cut(struct arena *a, struct plan *plan);
 /* Fills .kept and .computes (place.c); at most @max_slot_bytes of stack for values. */
 void plan_place(struct arena *a, const struct ir *ir, struct plan *plan, uint32_t max_slot_bytes);
 /* The place that lies on every way to both. */
 struct plan_pos plan_join(const struct plan *plan, struct plan_pos a, struct plan_pos b);
 /* Stack a kept selector needs, bytes. */
 uint32_t plan_slot_bytes(const struct ir_sel *sel);
+
+/* ---- one function ---- */
+
+/* A chain in a function. */
+struct plan_local {
+	uint32_t chain;
+	/*
+	 * Where it may return to: rules behind which to go on, by place. One with .chain PLAN_NONE,
+	 * the first: to the function's caller.
+	 */
+	struct plan_pos *returns;
+	uint32_t n_returns;
+	uint32_t level; /* of its return number, if it has several: callers have lower ones */
+};
+
+struct plan_fn {
+	struct plan_run run;
+	/* The chains it branches to, callers first; not the run's own. */
+	struct plan_local *chains;
+	uint32_t n_chains;
+	uint32_t n_levels;
+};
+
+struct plan_fn *plan_fn_new(struct arena *a, const struct plan *plan, struct plan_run run);
+/* NULL: not in this function. */
+const struct plan_local *plan_fn_find(const struct plan_fn *fn, uint32_t chain);
 
 #endif

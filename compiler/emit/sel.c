@@ -327,9 +327,17 @@ static void place_one(struct gen *g, const struct ir_sel *sel)
 
 void gen_place(struct gen *g, uint32_t chain, uint32_t rule)
 {
-	struct plan_chain *pc = &g->p->plan->chains[chain];
+	const struct plan_chain *pc = &g->p->plan->chains[chain];
+	uint32_t lo = 0, hi = pc->n_computes;
 
-	/* Sorted by rule, and rules come in order. */
-	while (pc->next_compute < pc->n_computes && pc->computes[pc->next_compute].rule == rule)
-		place_one(g, pc->computes[pc->next_compute++].sel);
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (pc->computes[mid].rule < rule)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < pc->n_computes && pc->computes[lo].rule == rule; lo++)
+		place_one(g, pc->computes[lo].sel);
 }

@@ -107,12 +107,9 @@ static void search_inline(struct gen *g, const struct search *s, size_t n, LLVMB
 /* Chunks into memory as the register's bytes. */
 static LLVMValueRef key_buffer(struct gen *g, const struct val *key)
 {
-	LLVMValueRef buf = g->f->key;
+	LLVMValueRef buf = gen_key_buffer(g);
 	static const uint32_t sizes[] = {8, 4, 2, 1};
 
-	/* One for all look-ups: the stack is small. */
-	if (!buf)
-		buf = g->f->key = gen_alloca(g, LLVMArrayType(g->i8, IR_MAX_WIDTH), "key");
 	for (uint32_t i = 0; i < val_chunks(key->width); i++) {
 		uint32_t n = chunk_bytes(key->width, i), at = 8 * i;
 		LLVMValueRef c = LLVMBuildZExt(g->b, key->chunk[i], g->i64, "");

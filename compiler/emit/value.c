@@ -98,6 +98,16 @@ void gen_frame_store(struct gen *g, LLVMValueRef v, uint32_t offset)
 	LLVMSetVolatile(LLVMBuildStore(g->b, v, gen_frame_at(g, offset)), 1);
 }
 
+/* In the frame where functions share it. */
+LLVMValueRef gen_key_buffer(struct gen *g)
+{
+	if (g->p->key_at)
+		return gen_frame_at(g, g->p->key_at);
+	if (!g->f->key)
+		g->f->key = gen_alloca(g, LLVMArrayType(g->i8, IR_MAX_WIDTH), "key");
+	return g->f->key;
+}
+
 /* ---- chunks ---- */
 
 LLVMTypeRef chunk_type(struct gen *g, uint32_t width, uint32_t i)
