@@ -7,8 +7,10 @@
 #include <stdio.h>
 
 #include "../compiler/lower.h"
+#include "../compiler/opt/opt.h"
 #include "../netlink/nft.h"
 #include "cli.h"
+#include "explain.h"
 
 struct explain {
 	const struct ruleset *rs;
@@ -78,6 +80,27 @@ static void print_blockers(const struct explain *ex, const struct chain *c, cons
 			printf("\t\t%s^ %s [%s]\n", r ? "    " : "", d->text, d->code);
 }
 
+/* What is left of @r in @of: all of it, or what stands behind a dispatch. */
+static void print_rule_steps(const struct ir_rule *of, const struct rule *r)
+{
+	for (uint32_t i = 0; i < ir_rule_parts(of); i++) {
+		const struct ir_rule *part = ir_rule_part(of, i);
+		bool is_head = i == 0 && ir_rule_is_dispatch(of);
+
+		if (part->origin != r || is_head)
+			continue;
+		printf("\t\t      %s:%s", part->chain->pf == NFPROTO_IPV6 ? "ip6" : "ip",
+		       i ? " behind the look-up:" : "");
+		if (part->never)
+			fputs(" never matches", stdout);
+		for (uint32_t k = 0; k < part->n_steps; k++) {
+			fputs(k ? "; " : " ", stdout);
+			ir_step_print(&part->steps[k], stdout);
+		}
+		putchar('\n');
+	}
+}
+
 /* The rule's decision list per protocol family, when asked to say more. */
 static void print_steps(const struct explain *ex, const struct chain *c, const struct rule *r)
 {
@@ -88,20 +111,8 @@ static void print_steps(const struct explain *ex, const struct chain *c, const s
 
 		if (ic->origin != c || !ic->lowered)
 			continue;
-		for (uint32_t j = 0; j < ic->n_rules; j++) {
-			const struct ir_rule *ir_rule = &ic->rules[j];
-
-			if (ir_rule->origin != r)
-				continue;
-			printf("\t\t      %s:", ic->pf == NFPROTO_IPV6 ? "ip6" : "ip");
-			if (ir_rule->never)
-				fputs(" never matches", stdout);
-			for (uint32_t k = 0; k < ir_rule->n_steps; k++) {
-				fputs(k ? "; " : " ", stdout);
-				ir_step_print(&ir_rule->steps[k], stdout);
-			}
-			putchar('\n');
-		}
+		for (uint32_t j = 0; j < ic->n_rules; j++)
+			print_rule_steps(&ic->rules[j], r);
 	}
 }
 
@@ -127,6 +138,7 @@ static void print_chain(const struct explain *ex, const struct chain *c, bool ve
 	}
 	putchar('\n');
 	print_blockers(ex, c, NULL, 0);
+	explain_look_ups(ex->lr->ir, c);
 	list_for_each (r, &c->rules, node) {
 		const char *text = rule_text(ex->texts, r);
 
@@ -181,6 +193,7 @@ static json_t *chain_json(const struct explain *ex, const struct chain *c)
 		json_object_set_new(j, "priority", json_integer(c->priority));
 	}
 	json_object_set_new(j, "blockers", rule_json(ex, c, NULL, 0));
+	json_object_set_new(j, "lookups", explain_look_ups_json(ex->lr->ir, c));
 	list_for_each (r, &c->rules, node)
 		json_array_append_new(rules, rule_json(ex, c, r, ++index));
 	json_object_set_new(j, "rules", rules);
@@ -220,6 +233,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 		return EXIT_ERROR;
 	if (cli->dump)
 		return cli_dump(cli, rs, &lr);
+	opt_run(lr.ir, &(struct opt_options){0});
 	ex = (struct explain){.rs = rs, .lr = &lr, .blockers = &cli->diags, .texts = texts};
 	if (cli->json)
 		print_json(&ex);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What explain's files share: a chain's parts of the answer. */
+#ifndef NFT_BPF_CLI_EXPLAIN_H
+#define NFT_BPF_CLI_EXPLAIN_H
+
+#include <jansson.h>
+
+#include "../compiler/ir.h"
+
+/* The runs of rules of @c that became look-ups (@ir: optimised), one line each; as an array. */
+void explain_look_ups(const struct ir *ir, const struct chain *c);
+json_t *explain_look_ups_json(const struct ir *ir, const struct chain *c);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * explain: what the optimiser made of a chain's rules.
+ */
+#include <linux/netfilter.h>
+#include <stdio.h>
+
+#include "../compiler/dispatch.h"
+#include "cli.h"
+#include "explain.h"
+
+static const char *form_text(enum ir_form form)
+{
+	switch (form) {
+	case IR_FORM_CODE:
+		return "search tree in code";
+	case IR_FORM_HASH:
+		return "hash";
+	case IR_FORM_TREE:
+		return "interval tree";
+	case IR_FORM_BOXES:
+		return "boxes, the first that holds";
+	}
+	return "?";
+}
+
+static const char *form_word(enum ir_form form)
+{
+	static const char *const words[] = {
+		[IR_FORM_CODE] = "code",
+		[IR_FORM_HASH] = "hash",
+		[IR_FORM_TREE] = "tree",
+		[IR_FORM_BOXES] = "boxes",
+	};
+
+	return words[form];
+}
+
+static const char *pf_text(const struct ir_chain *c)
+{
+	return c->pf == NFPROTO_IPV6 ? "ip6" : "ip";
+}
+
+static void print_size(size_t size)
+{
+	if (size >= (size_t)10 << 20)
+		printf(", %zu MiB", size >> 20);
+	else if (size)
+		printf(", %zu KiB", (size + 1023) >> 10);
+}
+
+static void print_dispatch(const struct ir_chain *c, const struct ir_dispatch *d)
+{
+	const struct dispatch_table *t = d->table;
+	uint32_t first = d->rules[0].index, last = d->rules[d->n_rules - 1].index;
+
+	printf("\t\t%s rules %u-%u: one look-up for %u rules by", pf_text(c), first, last,
+	       d->n_rules);
+	for (uint32_t i = 0; i < d->n_fields; i++) {
+		putchar(' ');
+		ir_sel_print(d->fields[i], stdout);
+	}
+	printf(": %s of %u", form_text(d->form), t->n_pieces);
+	print_size(t->blob_size);
+	printf(", about %u ns\n", dispatch_cost(d, t));
+}
+
+static const struct ir_dispatch *dispatch_of(const struct ir_rule *r)
+{
+	const struct ir_dispatch *d =
+		ir_rule_is_dispatch(r) ? r->steps[r->n_steps - 1].dispatch : NULL;
+
+	return d && d->table && d->n_rules ? d : NULL;
+}
+
+void explain_look_ups(const struct ir *ir, const struct chain *c)
+{
+	for (uint32_t i = 0; i < ir->n_chains; i++) {
+		const struct ir_chain *ic = ir->chains[i];
+
+		for (uint32_t r = 0; ic->origin == c && r < ic->n_rules; r++)
+			if (dispatch_of(&ic->rules[r]))
+				print_dispatch(ic, dispatch_of(&ic->rules[r]));
+	}
+}
+
+static json_t *dispatch_json(const struct ir_chain *c, const struct ir_dispatch *d)
+{
+	json_t *fields = json_array();
+
+	for (uint32_t i = 0; i < d->n_fields; i++) {
+		AUTO_FREE char *text = NULL;
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+
+		if (!out)
+			continue;
+		ir_sel_print(d->fields[i], out);
+		fclose(out);
+		json_array_append_new(fields, json_string(text));
+	}
+	return json_pack("{s:s, s:i, s:i, s:i, s:o, s:s, s:i, s:I, s:i}", "family", pf_text(c),
+			 "first_rule", (int)d->rules[0].index, "last_rule",
+			 (int)d->rules[d->n_rules - 1].index, "rules", (int)d->n_rules, "fields",
+			 fields, "form", form_word(d->form), "entries", (int)d->table->n_pieces,
+			 "bytes", (json_int_t)d->table->blob_size, "cost_ns",
+			 (int)dispatch_cost(d, d->table));
+}
+
+json_t *explain_look_ups_json(const struct ir *ir, const struct chain *c)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < ir->n_chains; i++) {
+		const struct ir_chain *ic = ir->chains[i];
+
+		for (uint32_t r = 0; ic->origin == c && r < ic->n_rules; r++)
+			if (dispatch_of(&ic->rules[r]))
+				json_array_append_new(list,
+						      dispatch_json(ic, dispatch_of(&ic->rules[r])));
+	}
+	return list;
+}
