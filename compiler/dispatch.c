@@ -90,6 +90,19 @@ static bool all_points(const struct ir_dispatch *d, const struct dispatch_piece 
 	return true;
 }
 
+/* Intervals of the whole key: only the last field is not a point. */
+static bool all_intervals(const struct ir_dispatch *d, const struct dispatch_table *t,
+			  const struct dispatch_piece *rows)
+{
+	uint32_t last = d->n_fields - 1, before;
+
+	before = t->key_width - d->fields[last]->width - t->lacks[last];
+	for (uint32_t i = 0; i < d->n_rows; i++)
+		if (memcmp(rows[i].lo, rows[i].hi, before) != 0)
+			return false;
+	return true;
+}
+
 /* Of equal points the first stays. */
 static void distinct_points(struct arena *a, const struct ir_dispatch *d, struct dispatch_table *t,
 			    const struct dispatch_piece *rows)
@@ -114,17 +127,16 @@ static void distinct_points(struct arena *a, const struct ir_dispatch *d, struct
 static int make_pieces(struct arena *a, const struct ir_dispatch *d, struct dispatch_table *t)
 {
 	struct dispatch_piece *rows = make_keys(a, d, t);
-	bool points = all_points(d, rows);
 
 	switch (d->form) {
 	case IR_FORM_HASH:
-		if (!points || t->key_width > CLASSIFY_MAX_WIDTH)
+		if (!all_points(d, rows) || t->key_width > CLASSIFY_MAX_WIDTH)
 			return -EINVAL;
 		distinct_points(a, d, t, rows);
 		return 0;
 	case IR_FORM_CODE:
 	case IR_FORM_TREE:
-		if ((!points && d->n_fields > 1) || t->key_width > CLASSIFY_MAX_WIDTH)
+		if (!all_intervals(d, t, rows) || t->key_width > CLASSIFY_MAX_WIDTH)
 			return -EINVAL;
 		dispatch_sweep(a, rows, d->n_rows, t->key_width, &t->pieces, &t->n_pieces);
 		return d->form == IR_FORM_CODE && t->n_pieces > DISPATCH_MAX_CODE ? -E2BIG : 0;

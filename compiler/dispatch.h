@@ -6,9 +6,9 @@
  * does not ask for, has a byte more in front: 1, or 0 and zeros when there is no value.
  *
  *	form	rows				found by
- *	CODE	points, or of one field ranges	a search tree of compares; the constants are in code
+ *	CODE	points but in the last field	a search tree of compares; the constants are in code
  *	HASH	points				classify.h, as the next two
- *	TREE	of one field			disjoint intervals
+ *	TREE	as CODE				disjoint intervals
  *	BOXES	any				the first of the boxes that hold the key
  *
  * Records. Rules that differ in nothing but their counters share code, a "shape". So what a look-up

@@ -113,6 +113,39 @@ static uint32_t fill(struct pass *p, struct ir_dispatch *d, uint32_t from, uint3
 	return from;
 }
 
+static bool has_ranges(const struct pass *p, uint32_t from, uint32_t end, const struct ir_sel *sel)
+{
+	for (uint32_t i = from; i < end; i++) {
+		const struct opt_rule *r = &p->rules[i];
+		uint32_t k = 0;
+
+		while (k < r->n_conds && r->conds[k].sel != sel)
+			k++;
+		if (r->never)
+			continue;
+		if (k == r->n_conds)
+			return true;
+		for (uint32_t j = 0; j < r->conds[k].n_ranges; j++)
+			if (memcmp(r->conds[k].ranges[j].lo, r->conds[k].ranges[j].hi, sel->width))
+				return true;
+	}
+	return false;
+}
+
+/* The one that is not asked for by points alone goes last: then rows are intervals of the key. */
+static void order_fields(const struct pass *p, uint32_t from, uint32_t end, struct opt_fields *f)
+{
+	for (uint32_t i = 0; i + 1 < f->n; i++) {
+		struct ir_sel *sel = f->sel[i];
+
+		if (!has_ranges(p, from, end, sel))
+			continue;
+		memmove(&f->sel[i], &f->sel[i + 1], (f->n - 1 - i) * sizeof(f->sel[0]));
+		f->sel[f->n - 1] = sel;
+		return;
+	}
+}
+
 static bool all_points(const struct ir_dispatch *d)
 {
 	for (uint32_t i = 0; i < d->n_rows; i++)
@@ -133,12 +166,11 @@ static bool choose_form(struct pass *p, struct ir_dispatch *d)
 {
 	bool points = all_points(d);
 
-	if (d->n_rows <= DISPATCH_MAX_CODE && (points || d->n_fields == 1) &&
-	    try_form(p, d, IR_FORM_CODE))
+	if (d->n_rows <= DISPATCH_MAX_CODE && try_form(p, d, IR_FORM_CODE))
 		return true;
 	if (points && try_form(p, d, IR_FORM_HASH))
 		return true;
-	if (d->n_fields == 1 && try_form(p, d, IR_FORM_TREE))
+	if (!points && try_form(p, d, IR_FORM_TREE))
 		return true;
 	return d->n_rules >= MIN_BOXES && try_form(p, d, IR_FORM_BOXES);
 }
@@ -158,6 +190,7 @@ static uint32_t make_run(struct pass *p, uint32_t from, uint32_t end)
 	for (uint32_t i = from; i < end; i++)
 		opt_fields_add(&f, &p->rules[i]);
 	take_common(p, from, end, &f, &head);
+	order_fields(p, from, end, &f);
 	d->n_fields = f.n;
 	d->width = f.width;
 	memcpy(d->fields, f.sel, sizeof(d->fields));
