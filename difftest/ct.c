@@ -162,6 +162,14 @@ static int talk(struct lab_side *s, struct nlmsghdr *nlh)
 	return mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(s->ct), NULL, NULL) < 0 ? -errno : 0;
 }
 
+void ct_flush(struct lab_side *s)
+{
+	char buf[256];
+
+	if (s->ct)
+		talk(s, message(buf, IPCTNL_MSG_CT_DELETE, AF_UNSPEC));
+}
+
 static void forget(struct lab_side *s, const struct tuple *t)
 {
 	char buf[1024];

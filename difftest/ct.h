@@ -11,6 +11,8 @@
 void ct_prepare(struct lab *lab, const struct packet *p);
 /* In the namespace the thread is in. */
 int ct_open(struct lab_side *s);
+/* Forgets every connection. */
+void ct_flush(struct lab_side *s);
 void ct_close(struct lab_side *s);
 
 #endif

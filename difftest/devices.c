@@ -179,6 +179,8 @@ static int add_group(struct lab *lab, uint32_t group, struct diags *ds)
 	char name[IFNAMSIZ];
 	int err;
 
+	if (!group) /* everybody's */
+		return 0;
 	snprintf(name, sizeof(name), "group%u", group & 0xffff);
 	err = add(lab, name, strlen(name), ds);
 	if (err > 0)

@@ -11,6 +11,8 @@
 #include "lab.h"
 #include "probe_user.h"
 
+enum { DT_EXIT_EQUAL = 0, DT_EXIT_DIFFERENT = 1, DT_EXIT_FAILED = 2 };
+
 struct difftest_options {
 	const char *file;    /* "-": standard input, read into text */
 	char *text;
@@ -20,6 +22,11 @@ struct difftest_options {
 	size_t packets;	     /* 0: by the size of the ruleset */
 	uint64_t seed;
 	unsigned int jobs;
+	size_t random;	     /* so many random rulesets instead of a file */
+	bool eval_only;	     /* of them, only the evaluator before and after the optimiser */
+	unsigned int seconds; /* no new ruleset after so long */
+	bool replay;	     /* the packets that stand in the file's comments */
+	bool shrink;
 	bool json, verbose;
 };
 
@@ -81,7 +88,9 @@ struct eval_check;
 struct difftest {
 	const struct difftest_options *opt;
 	struct diags ds;
-	struct lab *lab;
+	const char *text;     /* the ruleset; NULL: opt->file's */
+	struct list *packets; /* to be sent; NULL: made from the rules */
+	struct lab *lab;      /* the caller's */
 	struct ruleset *model;
 	struct lower_result lowered; /* what the test packets are made from */
 	bool loaded;		     /* programs are in place in the second namespace */
@@ -139,7 +148,27 @@ int dt_compare_counters(struct difftest *dt);
 void dt_report(const struct difftest *dt, FILE *out);
 void dt_report_json(const struct difftest *dt, FILE *out);
 
+/* ---- options.c ---- */
+
+/* -1: go on; else an exit status, the message printed. */
+int dt_options_parse(struct difftest_options *o, int argc, char **argv);
+void dt_options_fini(struct difftest_options *o);
+
+/* ---- session.c ---- */
+
+/* From loading to the result; @dt has opt, ds, lab, text and packets. */
+int dt_test(struct difftest *dt);
+/* Takes everything out of the namespaces again. */
+void dt_fini(struct difftest *dt);
+void dt_print_diags(const struct difftest *dt, int err);
+
+/* ---- random.c ---- */
+int dt_random(const struct difftest_options *o);
+
 /* ---- main.c ---- */
+
+/* Both sides of a test see the same processor: meta cpu, per-CPU state. The @n-th we may use. */
+void dt_pin_cpu(unsigned int n);
 
 /* argv[0] is "difftest". 0: equal; 1: different; 2: usage, or the test could not be carried out. */
 int difftest_main(int argc, char **argv);

@@ -83,6 +83,10 @@ static void set_sysctls(void)
 		{"net/ipv6/icmp/ratelimit", "0"},
 		{"net/ipv6/auto_flowlabels", "0"},
 		{"net/netfilter/nf_conntrack_acct", "1"},
+		/* Nothing is sent because a time is over. */
+		{"net/ipv4/ipfrag_time", "100000"},
+		{"net/ipv6/ip6frag_time", "100000"},
+		{"net/netfilter/nf_conntrack_frag6_timeout", "100000"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(set); i++)
@@ -272,6 +276,8 @@ static void set_forwarding(void)
 {
 	lab_sysctl("net/ipv4/ip_forward", "1");
 	lab_sysctl("net/ipv6/conf/all/forwarding", "1");
+	/* Later devices get it one by one, when they are no longer IFF_MULTICAST. */
+	lab_sysctl("net/ipv6/conf/default/forwarding", "0");
 }
 
 static int dev_ioctl(int s, const struct lab_dev *d, unsigned long request, struct ifreq *ifr)
@@ -302,23 +308,28 @@ static int dev_up(int s, const struct lab_dev *d)
 
 static int side_start(struct lab *lab, struct lab_side *side)
 {
+	char forwarding[64];
 	int s, err = 0;
 
-	set_forwarding();
-	err = route_open(side);
-	if (!err)
-		err = ct_open(side);
+	if (!side->rt) {
+		set_forwarding();
+		err = route_open(side);
+		if (!err)
+			err = ct_open(side);
+	}
 	if (err)
 		return err;
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return -errno;
-	for (unsigned int i = 0; i < lab->n_devs && !err; i++) {
+	for (unsigned int i = lab->n_started; i < lab->n_devs && !err; i++) {
 		const struct lab_dev *d = &lab->devs[i];
 
 		err = dev_up(s, d);
 		if (d->is_lo || err)
 			continue;
+		snprintf(forwarding, sizeof(forwarding), "net/ipv6/conf/%s/forwarding", d->name);
+		lab_sysctl(forwarding, "1");
 		if (d->group)
 			err = route_set_group(side, d);
 		if (err)
@@ -343,11 +354,12 @@ int lab_start(struct lab *lab, struct diags *ds)
 		if (err)
 			return fail(ds, err, "cannot be entered");
 		err = side_start(lab, &lab->side[i]);
-		if (!err)
+		if (!err && !lab->side[i].probes)
 			err = probes_new(ds, &lab->side[i].probes);
 		lab_leave(lab);
 		if (err)
 			return fail(ds, err, "cannot be set up");
 	}
+	lab->n_started = lab->n_devs;
 	return 0;
 }

@@ -47,6 +47,7 @@ struct lab_side {
 struct lab {
 	struct lab_dev devs[LAB_MAX_DEVS];
 	unsigned int n_devs; /* devs[0] is lo */
+	unsigned int n_started;
 	struct lab_side side[N_SIDES];
 	struct placements *placements;
 	int home; /* the caller's namespace */
@@ -66,7 +67,7 @@ int lab_add_dev(struct lab *lab, const char *name, uint32_t ifindex, struct diag
 const struct lab_dev *lab_dev_by_index(const struct lab *lab, uint32_t ifindex);
 const struct lab_dev *lab_dev_by_name(const struct lab *lab, const char *name);
 
-/* Settings, addresses, everything up; once, after the last device. */
+/* Settings, addresses, up: of all devices that are new since the last time. */
 int lab_start(struct lab *lab, struct diags *ds);
 
 /* Writes a setting below /proc/sys in the namespace the thread is in; a missing one is no error. */

@@ -15,6 +15,7 @@
 
 #include "../netlink/nfnl.h"
 #include "../runtime/runtime.h"
+#include "ct.h"
 #include "devices.h"
 #include "difftest.h"
 
@@ -30,8 +31,8 @@ static int ctx_options(struct nft_ctx *ctx, const struct difftest_options *opt)
 }
 
 /* Runs nft on the file in the thread's namespace; what it said, malloc'ed, in @ret_message. */
-static int run_nft(const struct difftest_options *opt, const char *file, bool dry_run,
-		   char **ret_message)
+static int run_nft(const struct difftest_options *opt, const char *file, const char *text,
+		   bool dry_run, char **ret_message)
 {
 	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	int err;
@@ -44,18 +45,18 @@ static int run_nft(const struct difftest_options *opt, const char *file, bool dr
 	err = ctx_options(ctx, opt);
 	if (!err)
 		err = file ? nft_run_cmd_from_filename(ctx, file) :
-			     nft_run_cmd_from_buffer(ctx, opt->text);
+			     nft_run_cmd_from_buffer(ctx, text);
 	*ret_message = strdup(nft_ctx_get_error_buffer(ctx));
 	nft_ctx_free(ctx);
 	return err ? -EINVAL : 0;
 }
 
-/* The file as nft is to read it: NULL for standard input, whose text was kept. */
+/* The file as nft is to read it; NULL: its text was kept. */
 static const char *file_of(const struct difftest *dt, enum lab_side_id side)
 {
 	if (side == SIDE_BPF && dt->opt->against)
 		return dt->opt->against;
-	return dt->opt->text ? NULL : dt->opt->file;
+	return dt->text ? NULL : dt->opt->file;
 }
 
 /* Dry runs until no device is missing any more. */
@@ -67,7 +68,7 @@ static int add_missing_devs(struct difftest *dt, enum lab_side_id side)
 
 		if (err)
 			return err;
-		err = run_nft(dt->opt, file_of(dt, side), true, &message);
+		err = run_nft(dt->opt, file_of(dt, side), dt->text, true, &message);
 		lab_leave(dt->lab);
 		if (!err)
 			return 0;
@@ -89,7 +90,7 @@ static int load_side(struct difftest *dt, enum lab_side_id side)
 
 	if (err)
 		return err;
-	err = run_nft(dt->opt, file_of(dt, side), false, &message);
+	err = run_nft(dt->opt, file_of(dt, side), dt->text, false, &message);
 	lab_leave(dt->lab);
 	if (err)
 		fputs(message, stderr);
@@ -134,14 +135,12 @@ static int take(struct difftest *dt)
 int dt_load(struct difftest *dt)
 {
 	struct lower_options lower = {0};
-	int err = lab_new(&dt->ds, &dt->lab);
+	int err;
 
-	if (err)
-		return err;
-	if (!dt->opt->text)
+	if (!dt->text)
 		err = devices_from_file(dt->lab, dt->opt->file, &dt->ds);
 	else
-		err = devices_from_text(dt->lab, dt->opt->text, &dt->ds);
+		err = devices_from_text(dt->lab, dt->text, &dt->ds);
 	for (unsigned int i = 0; i < N_SIDES && !err; i++)
 		err = add_missing_devs(dt, i);
 	/* One to come from and one to go to, at least. */
@@ -170,16 +169,38 @@ int dt_load(struct difftest *dt)
 }
 
 /* A pinned link would keep the namespace alive. */
+static void give(struct difftest *dt)
+{
+	CLEANUP(rt_closep) struct runtime *rt = NULL;
+
+	if (rt_open(&(struct rt_options){.wait_lock = true}, &dt->ds, &rt) == 0)
+		rt_give(rt, &dt->ds);
+}
+
+static void flush(void)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+
+	if (!ctx)
+		return;
+	nft_run_cmd_from_buffer(ctx, "flush ruleset");
+	nft_ctx_free(ctx);
+}
+
 void dt_unload(struct difftest *dt)
 {
-	if (dt->loaded && lab_enter(dt->lab, SIDE_BPF) == 0) {
-		CLEANUP(rt_closep) struct runtime *rt = NULL;
-
-		if (rt_open(&(struct rt_options){.wait_lock = true}, &dt->ds, &rt) == 0)
-			rt_give(rt, &dt->ds);
+	if (!dt->lab)
+		return;
+	probes_detach(dt->lab);
+	for (unsigned int i = 0; i < N_SIDES; i++) {
+		if (lab_enter(dt->lab, i))
+			continue;
+		if (i == SIDE_BPF && dt->loaded)
+			give(dt);
+		flush();
+		ct_flush(&dt->lab->side[i]);
 		lab_leave(dt->lab);
 	}
 	lower_result_fini(&dt->lowered);
 	ruleset_free(dt->model);
-	lab_free(dt->lab);
 }

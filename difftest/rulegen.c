@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The frame of a random ruleset: tables, sets, chains, verdicts. What rules match is in
+ * rulegen_match.c.
+ *
+ * Jumps only go to chains that were written before, so there are no loops, and never deeper than
+ * nf_tables allows.
+ */
+#include "rulegen.h"
+
+#include <stdio.h>
+
+#include "rulegen_priv.h"
+
+const char *const rulegen_devs[RULEGEN_DEVS] = {"d0", "d1", "eth0", "wg0"};
+
+#define MAX_CHAINS 10
+#define MAX_DEPTH  6
+
+static const char *const families[] = {"ip", "ip6", "inet", "inet"};
+static const char *const hooks[] = {"prerouting", "input", "forward", "output", "postrouting"};
+
+static void put_verdict(struct rulegen *g, unsigned int n_below)
+{
+	static const char *const plain[] = {"accept", "drop", "return", "accept", "drop", ""};
+	uint32_t k = rng_below(&g->rng, n_below ? 9 : ARRAY_SIZE(plain));
+
+	if (k < ARRAY_SIZE(plain))
+		fprintf(g->out, " %s", plain[k]);
+	else
+		fprintf(g->out, " %s c%u", k == 8 ? "goto" : "jump", rng_below(&g->rng, n_below));
+}
+
+static void put_statements(struct rulegen *g)
+{
+	if (rng_one_in(&g->rng, 2))
+		fputs(" counter", g->out);
+	if (rng_one_in(&g->rng, 40))
+		fputs(" limit rate 1000000/second burst 5 packets", g->out);
+	if (rng_one_in(&g->rng, 40))
+		fprintf(g->out, " quota over %u bytes", 100 + rng_below(&g->rng, 20000));
+	if (rng_one_in(&g->rng, 30))
+		fputs(" counter name total", g->out);
+}
+
+/* One key, a verdict for each of some values. */
+static void put_vmap(struct rulegen *g, unsigned int n_below)
+{
+	const struct rulegen_field *f = rulegen_pick_field(g, true);
+	uint32_t n = 1 + rng_below(&g->rng, 6);
+	char seen[8][64];
+
+	rulegen_put_key(g, f);
+	fputs(" vmap { ", g->out);
+	for (uint32_t i = 0; i < n; i++) {
+		bool again = false;
+
+		rulegen_value(g, f, seen[i], sizeof(seen[i]));
+		for (uint32_t k = 0; k < i; k++)
+			again |= strcmp(seen[k], seen[i]) == 0;
+		if (again)
+			continue;
+		fprintf(g->out, "%s%s :", i ? ", " : "", seen[i]);
+		if (n_below && rng_one_in(&g->rng, 3))
+			fprintf(g->out, " jump c%u", rng_below(&g->rng, n_below));
+		else
+			fputs(rng_one_in(&g->rng, 2) ? " drop" : " accept", g->out);
+	}
+	fputs(" }", g->out);
+}
+
+static void put_rule(struct rulegen *g, unsigned int n_below)
+{
+	static const uint8_t how_many[] = {0, 1, 1, 1, 2, 2, 2, 3, 3, 4};
+	uint32_t n = how_many[rng_below(&g->rng, ARRAY_SIZE(how_many))];
+
+	g->l3 = g->l4 = 0;
+	fputs("\t\t", g->out);
+	if (rng_one_in(&g->rng, 12)) {
+		put_vmap(g, n_below);
+		fputc('\n', g->out);
+		return;
+	}
+	/* A counter before a match counts misses too. */
+	if (rng_one_in(&g->rng, 10))
+		fputs("counter ", g->out);
+	for (uint32_t i = 0; i < n; i++) {
+		rulegen_put_match(g);
+		fputc(' ', g->out);
+	}
+	if (n == 0 && !rng_one_in(&g->rng, 4)) {
+		fputs("counter\n", g->out); /* decides nothing: what follows is not dead */
+		return;
+	}
+	put_statements(g);
+	if (n == 0)
+		fputs(" counter", g->out);
+	put_verdict(g, n_below);
+	fputc('\n', g->out);
+}
+
+/* Rules of one kind that differ in a value: what the optimiser makes a dispatch of. */
+static void put_run(struct rulegen *g, unsigned int n_below)
+{
+	const struct rulegen_field *f;
+	uint32_t n = 4 + rng_below(&g->rng, 12);
+	bool counted = rng_one_in(&g->rng, 2);
+	char value[64];
+
+	g->l3 = g->l4 = 0;
+	f = rulegen_pick_field(g, true);
+	for (uint32_t i = 0; i < n; i++) {
+		fputs("\t\t", g->out);
+		rulegen_put_key(g, f);
+		rulegen_value(g, f, value, sizeof(value));
+		fprintf(g->out, " %s", value);
+		if (counted)
+			fputs(" counter", g->out);
+		else
+			put_statements(g);
+		put_verdict(g, n_below);
+		if (!counted)
+			fputs(" ", g->out);
+		fputc('\n', g->out);
+	}
+}
+
+static void put_rules(struct rulegen *g, unsigned int n_below)
+{
+	uint32_t n = 1 + rng_below(&g->rng, 8);
+
+	for (uint32_t i = 0; i < n; i++)
+		put_rule(g, n_below);
+	if (rng_one_in(&g->rng, 4))
+		put_run(g, n_below);
+}
+
+static void put_hook(struct rulegen *g)
+{
+	static const int prios[] = {0, 0, 0, -300, -150, -10, 10, 100, 225};
+	uint32_t hook = rng_below(&g->rng, ARRAY_SIZE(hooks));
+
+	g->hook = hook;
+	fprintf(g->out, "\t\ttype filter hook %s priority %d; policy %s;\n", hooks[hook],
+		prios[rng_below(&g->rng, ARRAY_SIZE(prios))],
+		rng_one_in(&g->rng, 3) ? "drop" : "accept");
+}
+
+static void put_table(struct rulegen *g, unsigned int number)
+{
+	unsigned int n_plain = rng_below(&g->rng, 5), n_base = 1 + rng_below(&g->rng, 3);
+
+	g->family = families[rng_below(&g->rng, ARRAY_SIZE(families))];
+	fprintf(g->out, "table %s t%u {\n\tcounter total {\n\t}\n", g->family, number);
+	rulegen_put_sets(g);
+	for (unsigned int i = 0; i < n_plain; i++) {
+		g->hook = -1;
+		fprintf(g->out, "\tchain c%u {\n", i);
+		put_rules(g, i);
+		fputs("\t}\n", g->out);
+	}
+	for (unsigned int i = 0; i < n_base; i++) {
+		fprintf(g->out, "\tchain b%u {\n", i);
+		put_hook(g);
+		put_rules(g, n_plain);
+		fputs("\t}\n", g->out);
+	}
+	fputs("}\n", g->out);
+}
+
+char *rulegen(uint64_t seed, unsigned int flags)
+{
+	struct rulegen g = {.rng = {.state = seed * 0x2545f4914f6cdd1du + 1}, .flags = flags};
+	unsigned int n;
+	char *text = NULL;
+	size_t size;
+
+	g.out = open_memstream(&text, &size);
+	if (!g.out)
+		return NULL;
+	n = 1 + rng_one_in(&g.rng, 3);
+	for (unsigned int i = 0; i < n; i++)
+		put_table(&g, i);
+	if (fclose(g.out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
