@@ -43,6 +43,7 @@ static const struct field {
 	{"(load th 0 2)", 2},	     {"(load th 2 2)", 2},
 	{"(and (load th 13 1) 0x12)", 1}, {"(meta mark)", 4},
 	{"(concat (load nh 16 4) (load th 2 2))", 6}, {"(load nh 40 2)", 2},
+	{"(load th 0 1)", 1},	     {"(meta oif)", 4},	     {"(meta iifname)", 16},
 	{"(load nh 9 1)", 1},	     {"(load th 0 4)", 4},
 	{"(and (load th 2 2) 0xfff0)", 2}, {"(and (load nh 16 4) 0xff00ff00)", 4},
 };
@@ -76,13 +77,15 @@ static void put_bytes(FILE *f, const uint8_t *b, uint32_t n)
 
 static void make_bytes(uint8_t *b, uint32_t n)
 {
+	bool zero = rnd(6) == 0; /* what a device has that is not there */
+
 	for (uint32_t i = 0; i < n; i++)
-		b[i] = small_byte();
+		b[i] = zero ? 0 : small_byte();
 }
 
 static void put_range(FILE *f, uint32_t width)
 {
-	uint8_t lo[8], hi[8];
+	uint8_t lo[16], hi[16];
 
 	make_bytes(lo, width);
 	make_bytes(hi, width);
@@ -99,22 +102,22 @@ static void put_range(FILE *f, uint32_t width)
 	put_bytes(f, hi, width);
 }
 
-static int compare8(const void *a, const void *b)
+static int compare16(const void *a, const void *b)
 {
-	return memcmp(a, b, 8);
+	return memcmp(a, b, 16);
 }
 
 static uint32_t put_set(struct writer *l, uint32_t width)
 {
-	uint8_t keys[6][8] = {{0}};
+	uint8_t keys[6][16] = {{0}};
 	uint32_t n = rnd(6);
 
 	for (uint32_t i = 0; i < n; i++)
 		make_bytes(keys[i], width);
-	qsort(keys, n, 8, compare8);
+	qsort(keys, n, 16, compare16);
 	fprintf(l->sets_out, "set s%u width %u%s {\n", l->n_sets, width, rnd(8) ? "" : " mutable");
 	for (uint32_t i = 0; i < n; i++) {
-		if (i && memcmp(keys[i], keys[i - 1], 8) == 0)
+		if (i && memcmp(keys[i], keys[i - 1], 16) == 0)
 			continue;
 		put_bytes(l->sets_out, keys[i], width);
 		fputc('\n', l->sets_out);
@@ -128,7 +131,7 @@ static void put_guard(struct writer *l, const struct field *f)
 	static const char *const kinds[] = {"eq", "eq", "eq", "eq", "range", "range", "ne",
 					    "not_range", "in", "not_in", "need"};
 	const char *kind = kinds[rnd(l->n_kinds)];
-	uint8_t b[8];
+	uint8_t b[16];
 
 	if (strcmp(kind, "need") == 0) {
 		fprintf(l->out, "0: need %s ", f->sel);
@@ -437,9 +440,62 @@ static void test_random_lists(void **state UNUSED)
 	assert_true(used[IR_FORM_CODE] && used[IR_FORM_HASH] && used[IR_FORM_TREE]);
 }
 
+/* ---- golden texts: testdata/opt/NAME.ir becomes NAME.opt; UPDATE_GOLDEN=1 writes it anew ---- */
+
+static char *golden_path(const char *name, const char *ext)
+{
+	const char *top = getenv("top_srcdir");
+	char *path;
+
+	assert_true(asprintf(&path, "%s/testdata/opt/%s.%s", top ? top : ".", name, ext) > 0);
+	return path;
+}
+
+static char *read_file(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *text = NULL;
+	size_t size = 0;
+
+	if (!f || getdelim(&text, &size, '\0', f) < 0)
+		fail_msg("%s cannot be read", path);
+	fclose(f);
+	return text;
+}
+
+static void test_golden(void **state)
+{
+	const char *name = *state;
+	AUTO_FREE char *from = golden_path(name, "ir"), *to = golden_path(name, "opt");
+	AUTO_FREE char *text = read_file(from), *got = NULL, *want = NULL, *why = NULL;
+	struct ir *ir = parse(text);
+
+	opt_run(ir, &(struct opt_options){0});
+	why = ir_check(ir);
+	if (why)
+		fail_msg("%s", why);
+	got = print(ir);
+	if (getenv("UPDATE_GOLDEN")) {
+		FILE *f = fopen(to, "w");
+
+		assert_non_null(f);
+		fputs(got, f);
+		fclose(f);
+	}
+	want = read_file(to);
+	assert_string_equal(got, want);
+	/* What is optimised stays as it is. */
+	opt_run(ir, &(struct opt_options){0});
+	free(got);
+	got = print(ir);
+	assert_string_equal(got, want);
+	ir_free(ir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_prestate(test_golden, (void *)"runs"),
 		cmocka_unit_test(test_random_lists),
 	};
 

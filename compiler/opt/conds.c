@@ -340,6 +340,13 @@ void opt_conds(struct opt_ends *e, const struct ir_rule *rule, struct opt_rule *
 	ret->may_pass = opt_may_pass(e, rule, rd.step);
 }
 
+void opt_read(struct opt_ends *e, struct opt_chain *oc)
+{
+	oc->rules = arena_alloc(oc->ir->arena, MAX(oc->chain->n_rules, 1u) * sizeof(*oc->rules));
+	for (uint32_t i = 0; i < oc->chain->n_rules; i++)
+		opt_conds(e, &oc->chain->rules[i], &oc->rules[i]);
+}
+
 bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b)
 {
 	if (a->sel != b->sel || a->n_ranges != b->n_ranges)

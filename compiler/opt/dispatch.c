@@ -294,33 +294,20 @@ static void do_region(struct pass *p, uint32_t from, uint32_t end)
 	}
 }
 
-static void do_chain(struct ir *ir, struct ir_chain *c, struct opt_ends *e)
+void opt_dispatch(struct opt_chain *oc)
 {
-	struct pass p = {.ir = ir, .chain = c};
+	struct pass p = {.ir = oc->ir, .chain = oc->chain, .rules = oc->rules};
 	uint32_t i, end;
 
-	if (c->n_rules < MIN_RUN)
+	if (oc->chain->n_rules < MIN_RUN)
 		return;
-	p.rules = arena_alloc(ir->arena, c->n_rules * sizeof(*p.rules));
-	for (i = 0; i < c->n_rules; i++)
-		opt_conds(e, &c->rules[i], &p.rules[i]);
-	for (i = 0; i < c->n_rules; i = MAX(end, i + 1)) {
+	for (i = 0; i < oc->chain->n_rules; i = MAX(end, i + 1)) {
 		end = find_region(&p, i);
 		if (end == i)
 			copy_rules(&p, i, i + 1);
 		else
 			do_region(&p, i, end);
 	}
-	c->rules = p.out;
-	c->n_rules = p.n_out;
-}
-
-void opt_dispatch(struct ir *ir)
-{
-	struct opt_ends e;
-
-	opt_ends_init(&e, ir);
-	for (uint32_t i = 0; i < ir->n_chains; i++)
-		if (ir->chains[i]->lowered)
-			do_chain(ir, ir->chains[i], &e);
+	oc->chain->rules = p.out;
+	oc->chain->n_rules = p.n_out;
 }

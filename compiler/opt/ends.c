@@ -87,4 +87,7 @@ void opt_ends_init(struct opt_ends *e, struct ir *ir)
 {
 	e->ir = ir;
 	e->known = arena_alloc(ir->arena, MAX(ir->n_chains, 1u));
+	/* While chains are as they came. */
+	for (uint32_t i = 0; i < ir->n_chains; i++)
+		verdict_ends(e, &(struct ir_verdict){.code = IR_JUMP, .chain = ir->chains[i]});
 }

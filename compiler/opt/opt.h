@@ -19,9 +19,6 @@ struct opt_options {
 /* Changes @ir in place. */
 void opt_run(struct ir *ir, const struct opt_options *opt);
 
-/* dispatch.c: runs of rules become one look-up each. */
-void opt_dispatch(struct ir *ir);
-
 /* ---- ends.c: what always decides ---- */
 
 struct opt_ends {
@@ -69,6 +66,23 @@ struct opt_rule {
 /* Reads the pure guards at the start of @rule as conditions. */
 void opt_conds(struct opt_ends *e, const struct ir_rule *rule, struct opt_rule *ret);
 bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b);
+
+/* ---- the passes ---- */
+
+/* A chain with what its rules ask for; passes keep both in step. */
+struct opt_chain {
+	struct ir *ir;
+	struct ir_chain *chain;
+	struct opt_rule *rules; /* chain->n_rules */
+};
+
+/* Reads all rules' conditions. */
+void opt_read(struct opt_ends *e, struct opt_chain *oc);
+/* dead.c: rules that cannot match never do. @hooks: of the chain, bits 1 << NF_INET_*. */
+void opt_dead(struct opt_chain *oc, uint8_t hooks);
+uint8_t *opt_hooks(struct ir *ir); /* by chain id */
+/* dispatch.c: runs of rules become one look-up each; the last pass. */
+void opt_dispatch(struct opt_chain *oc);
 
 /* ---- fields.c: rows of several rules ---- */
 
