@@ -81,6 +81,24 @@ is "the file's count" "$(count)" 100
 nb $r -f "$tmp/a.nft" >/dev/null
 is "rules are appended" "$(count | tr '\n' ' ')" "100 0 "
 
+# ---- on top of tables that sleep ----
+printf 'table inet t {\n\tchain out {\n\t\ttype filter hook output priority 0;\n\t\tcounter\n\t}\n}\n' >"$tmp/out.nft"
+ok "a new base chain in a table that sleeps" nb $r -f "$tmp/out.nft"
+is "both are compiled" "$(json $r "[c['compiled'] for c in st['chains']]")" "[True, True]"
+ok "it sleeps on" grep -q dormant <<<"$(in_ns $r nft list table inet t)"
+ok "nft-bpf shows it awake" not grep -q dormant <<<"$(nb $r list ruleset)"
+ok "delete and make the table, as files do" nb $r -f - <<<"table inet t
+delete table inet t
+$(cat "$tmp/a.nft")"
+is "compiled again" "$(json $r "[c['compiled'] for c in st['chains']]")" "[True]"
+ok "the user's own dormant" nb $r -f - <<<'add table inet t { flags dormant; }'
+is "is not ours to run" "$(json $r "[c['reasons'][0]['code'] for c in st['chains']]")" "['table-dormant']"
+ok "give leaves it" nb $r give
+ok "dormant" grep -q dormant <<<"$(in_ns $r nft list ruleset)"
+ok "take" nb $r take
+ok "wake up" nb $r -f - <<<'add table inet t'
+is "compiled" "$(json $r "[c['compiled'] for c in st['chains']]")" "[True]"
+
 # ---- what goes wrong ----
 before=$(nb $r list ruleset)
 echo 'add rule inet t nochain accept' >"$tmp/bad.nft"
