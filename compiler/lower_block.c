@@ -5,7 +5,6 @@
  * A blocker belongs to an expression of a rule, not to a copy of its chain: the copies for IPv4 and
  * IPv6, and all base chains that reach the rule, share it.
  */
-#include <linux/netfilter/nf_tables_compat.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -155,25 +154,12 @@ static const struct {
 
 void lower_block_unknown(struct lower *lw, const struct expr *e)
 {
-	const char *xt;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(unsupported); i++) {
 		if (strcmp(unsupported[i].name, e->name) != 0)
 			continue;
 		lower_block(lw, unsupported[i].code, "%s", unsupported[i].why);
-		return;
-	}
-	if (strcmp(e->name, "match") == 0) {
-		xt = attr_str(e->attrs, NFTA_MATCH_NAME);
-		lower_block(lw, "expr-match", "xtables match %s has no lowering yet",
-			    xt ? xt : "without a name");
-		return;
-	}
-	if (strcmp(e->name, "target") == 0) {
-		xt = attr_str(e->attrs, NFTA_TARGET_NAME);
-		lower_block(lw, "expr-target", "xtables target %s has no lowering yet",
-			    xt ? xt : "without a name");
 		return;
 	}
 	lower_block(lw, "expr-unknown", "nft-bpf does not know this expression");

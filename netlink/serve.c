@@ -379,6 +379,8 @@ int serve_request_numbered(const struct ruleset *rs, const struct nlmsghdr *requ
 		err = nltb_parse_message(&sv.tb, request);
 		if (!err)
 			err = answers[type](&sv);
+	} else if (NFNL_SUBSYS_ID(request->nlmsg_type) == NFNL_SUBSYS_NFT_COMPAT) {
+		err = 0; /* libxtables asks whether there is such a match: the ruleset has it */
 	}
 	if (sv.dump && !err)
 		end_answer(&sv, NLMSG_DONE, 0);
