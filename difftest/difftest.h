@@ -7,6 +7,8 @@
 #ifndef NFT_BPF_DIFFTEST_DIFFTEST_H
 #define NFT_BPF_DIFFTEST_DIFFTEST_H
 
+#include <stdio.h>
+
 #include "../compiler/lower.h"
 #include "lab.h"
 #include "probe_user.h"
@@ -27,7 +29,7 @@ struct difftest_options {
 	unsigned int seconds; /* no new ruleset after so long */
 	bool replay;	     /* the packets that stand in the file's comments */
 	bool shrink;
-	bool json, verbose;
+	bool json, verbose, quiet; /* quiet: nft's messages are not passed on */
 };
 
 #define DT_PRIOS (PROBE_POSITIONS - 1)
@@ -89,7 +91,8 @@ struct difftest {
 	const struct difftest_options *opt;
 	struct diags ds;
 	const char *text;     /* the ruleset; NULL: opt->file's */
-	struct list *packets; /* to be sent; NULL: made from the rules */
+	struct list *packets; /* to be sent; NULL: made from the rules, or as the options say */
+	struct list *sent;    /* where packets go that were made, in order; NULL: they are freed */
 	struct lab *lab;      /* the caller's */
 	struct ruleset *model;
 	struct lower_result lowered; /* what the test packets are made from */
@@ -161,6 +164,15 @@ int dt_test(struct difftest *dt);
 /* Takes everything out of the namespaces again. */
 void dt_fini(struct difftest *dt);
 void dt_print_diags(const struct difftest *dt, int err);
+
+/* ---- reproduce.c ---- */
+
+/*
+ * Cuts what @dt showed down to a small file with packets and prints it to @out. The packets are
+ * those that were sent; @dt's own namespaces are used.
+ */
+int dt_reproduce(const struct difftest_options *o, struct lab *lab, const char *text,
+		 struct list *packets, FILE *out);
 
 /* ---- random.c ---- */
 int dt_random(const struct difftest_options *o);

@@ -70,14 +70,9 @@ struct gen *gen_new(const struct lab *lab, const struct ir *ir, uint64_t seed)
 
 void gen_free(struct gen *g)
 {
-	struct packet *p, *tmp;
-
 	if (!g)
 		return;
-	list_for_each_safe(p, tmp, &g->packets, node) {
-		list_remove(&p->node);
-		packet_free(p);
-	}
+	packets_free(&g->packets);
 	ir_env_fini_state(&g->env);
 	graph_free(g->graph);
 	arena_free(g->arena);

@@ -18,6 +18,7 @@
 #include "ct.h"
 #include "devices.h"
 #include "difftest.h"
+#include "replay.h"
 
 static int ctx_options(struct nft_ctx *ctx, const struct difftest_options *opt)
 {
@@ -76,7 +77,8 @@ static int add_missing_devs(struct difftest *dt, enum lab_side_id side)
 		if (added < 0)
 			return added;
 		if (!added) {
-			fputs(message, stderr);
+			if (!dt->opt->quiet)
+				fputs(message, stderr);
 			return -EINVAL;
 		}
 	}
@@ -92,7 +94,7 @@ static int load_side(struct difftest *dt, enum lab_side_id side)
 		return err;
 	err = run_nft(dt->opt, file_of(dt, side), dt->text, false, &message);
 	lab_leave(dt->lab);
-	if (err)
+	if (err && !dt->opt->quiet)
 		fputs(message, stderr);
 	return err;
 }
@@ -141,6 +143,8 @@ int dt_load(struct difftest *dt)
 		err = devices_from_file(dt->lab, dt->opt->file, &dt->ds);
 	else
 		err = devices_from_text(dt->lab, dt->text, &dt->ds);
+	if (!err && dt->opt->replay)
+		err = replay_devices(dt->lab, dt->text, &dt->ds);
 	for (unsigned int i = 0; i < N_SIDES && !err; i++)
 		err = add_missing_devs(dt, i);
 	/* One to come from and one to go to, at least. */

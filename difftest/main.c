@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../netlink/nft.h"
 #include "difftest.h"
 
 void dt_pin_cpu(unsigned int n)
@@ -26,22 +27,57 @@ void dt_pin_cpu(unsigned int n)
 		}
 }
 
+/* The ruleset as nft lists it: a rule a line, no includes, no variables. */
+static char *listed(const struct difftest *dt)
+{
+	struct nft_list_options opt = {.stateless = true};
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int err;
+
+	if (!f)
+		return NULL;
+	err = nft_list(dt->model, "list ruleset", &opt, f, stderr);
+	if (fclose(f) || err) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void report(const struct difftest *dt)
+{
+	if (dt->opt->json)
+		dt_report_json(dt, stdout);
+	else
+		dt_report(dt, stdout);
+}
+
 static int test_file(const struct difftest_options *o)
 {
 	struct difftest dt = {.opt = o, .text = o->text};
+	AUTO_FREE char *text = NULL;
+	struct list sent;
 	int err, status;
 
 	diags_init(&dt.ds);
+	list_init(&sent);
+	if (o->shrink)
+		dt.sent = &sent;
 	err = lab_new(&dt.ds, &dt.lab);
 	if (!err)
 		err = dt_test(&dt);
-	if (!err && o->json)
-		dt_report_json(&dt, stdout);
-	else if (!err)
-		dt_report(&dt, stdout);
+	if (!err)
+		report(&dt);
 	dt_print_diags(&dt, err);
 	status = err ? DT_EXIT_FAILED : dt_differs(&dt.result) ? DT_EXIT_DIFFERENT : DT_EXIT_EQUAL;
+	if (status == DT_EXIT_DIFFERENT && o->shrink)
+		text = listed(&dt);
 	dt_fini(&dt);
+	if (text)
+		dt_reproduce(o, dt.lab, text, &sent, stdout);
+	packets_free(&sent);
 	lab_free(dt.lab);
 	return status;
 }

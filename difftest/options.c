@@ -20,6 +20,9 @@ static const char help[] =
 	"      --packets N       how many packets to make (by default by the number of rules)\n"
 	"      --pcap FILE       send the packets of a capture too\n"
 	"      --seed S          of all that is drawn; a report names it\n"
+	"      --shrink          cut a difference down and print the smallest ruleset and packets\n"
+	"                        that show it, as a file for --replay\n"
+	"      --replay          send the packets that stand in the file's comments\n"
 	"      --random N        N random rulesets instead of a file\n"
 	"      --eval-only       of them, only the IR's evaluator before and after the optimiser: needs\n"
 	"                        neither the kernel nor privileges\n"
@@ -68,6 +71,8 @@ enum {
 	OPT_RANDOM,
 	OPT_EVAL_ONLY,
 	OPT_SECONDS,
+	OPT_REPLAY,
+	OPT_SHRINK,
 };
 
 static const struct option long_options[] = {
@@ -82,6 +87,8 @@ static const struct option long_options[] = {
 	{"random", required_argument, NULL, OPT_RANDOM},
 	{"eval-only", no_argument, NULL, OPT_EVAL_ONLY},
 	{"seconds", required_argument, NULL, OPT_SECONDS},
+	{"replay", no_argument, NULL, OPT_REPLAY},
+	{"shrink", no_argument, NULL, OPT_SHRINK},
 	{"json", no_argument, NULL, 'j'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
@@ -132,6 +139,12 @@ static int parse_option(int c, struct difftest_options *o, size_t *n_defines, si
 			return usage("--seconds wants a number");
 		o->seconds = (unsigned int)n;
 		return -1;
+	case OPT_REPLAY:
+		o->replay = true;
+		return -1;
+	case OPT_SHRINK:
+		o->shrink = true;
+		return -1;
 	case 'j':
 		o->json = true;
 		return -1;
@@ -154,7 +167,8 @@ static int read_once(struct difftest_options *o)
 	size_t size = 0;
 	struct stat st;
 
-	if (!is_stdin && (stat(o->file, &st) || S_ISREG(st.st_mode)))
+	/* A reproducer's packets and what is to be cut down are in the text. */
+	if (!is_stdin && !o->replay && !o->shrink && (stat(o->file, &st) || S_ISREG(st.st_mode)))
 		return 0; /* or an error that shows when it is opened */
 	if (!is_stdin && !(f = fopen(o->file, "re")))
 		return 0;

@@ -48,6 +48,16 @@ void packet_freep(struct packet **p)
 	packet_free(*p);
 }
 
+void packets_free(struct list *packets)
+{
+	struct packet *p, *tmp;
+
+	list_for_each_safe(p, tmp, packets, node) {
+		list_remove(&p->node);
+		packet_free(p);
+	}
+}
+
 void packet_set_origin(struct packet *p, const char *fmt, ...)
 {
 	va_list ap;

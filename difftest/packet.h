@@ -43,6 +43,7 @@ struct packet *packet_new(uint8_t pf, const void *data, uint32_t len);
 struct packet *packet_dup(const struct packet *p);
 void packet_free(struct packet *p);
 void packet_freep(struct packet **p);
+void packets_free(struct list *packets); /* all of a list */
 void packet_set_origin(struct packet *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* A copy with @n bytes put in at @at; lengths and checksums are still the old ones. */

@@ -84,9 +84,15 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 	struct difftest_options opt = *w->opt;
 	struct difftest dt = {.opt = &opt, .text = text, .lab = w->lab};
 	const struct dt_result *r = &dt.result;
+	struct list sent;
+	bool differs;
 	int err;
 
 	opt.seed = seed;
+	opt.quiet = !opt.verbose;
+	list_init(&sent);
+	if (opt.shrink)
+		dt.sent = &sent;
 	diags_init(&dt.ds);
 	err = dt_test(&dt);
 	if (err == -EINVAL) {
@@ -101,12 +107,16 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 	w->tally.verdicts += r->n_observed;
 	w->tally.evaluated += r->n_eval;
 	w->tally.excused += r->count[DT_FRAGMENT] + r->count[DT_TIMED];
-	if (dt_differs(r)) {
+	differs = !err && dt_differs(r);
+	if (differs) {
 		fprintf(stderr, "# seed %llu\n", (unsigned long long)seed);
 		dt_report(&dt, stderr);
 		note(w, seed, text);
 	}
 	dt_fini(&dt);
+	if (differs && opt.shrink)
+		dt_reproduce(&opt, w->lab, text, &sent, stdout);
+	packets_free(&sent);
 	return err;
 }
 

@@ -8,6 +8,7 @@
 #include "difftest.h"
 #include "gen.h"
 #include "pcap.h"
+#include "replay.h"
 
 bool dt_differs(const struct dt_result *r)
 {
@@ -15,6 +16,17 @@ bool dt_differs(const struct dt_result *r)
 		if (!r->counters[i].excused)
 			return true;
 	return r->count[DT_BUG] || r->count[DT_EVAL] || r->count[DT_ENV];
+}
+
+/* Hands the packets of @from over to whoever wants to see them again. */
+static void keep_sent(struct difftest *dt, struct list *from)
+{
+	while (dt->sent && !list_is_empty(from)) {
+		struct list *n = from->next;
+
+		list_remove(n);
+		list_append(dt->sent, n);
+	}
 }
 
 static int run_generated(struct difftest *dt)
@@ -30,13 +42,13 @@ static int run_generated(struct difftest *dt)
 	err = gen_run(g, n);
 	if (!err)
 		err = dt_run(dt, &g->packets);
+	keep_sent(dt, &g->packets);
 	gen_free(g);
 	return err;
 }
 
 static int run_pcap(struct difftest *dt)
 {
-	struct packet *p, *tmp;
 	struct list packets;
 	int err;
 
@@ -44,10 +56,37 @@ static int run_pcap(struct difftest *dt)
 	err = pcap_packets(dt->opt->pcap, dt->lab, &dt->ds, &packets);
 	if (!err)
 		err = dt_run(dt, &packets);
-	list_for_each_safe(p, tmp, &packets, node) {
-		list_remove(&p->node);
-		packet_free(p);
-	}
+	keep_sent(dt, &packets);
+	packets_free(&packets);
+	return err;
+}
+
+static int run_replay(struct difftest *dt)
+{
+	struct list packets;
+	int err;
+
+	list_init(&packets);
+	err = replay_packets(dt->lab, dt->text, &dt->ds, &packets);
+	if (!err)
+		err = dt_run(dt, &packets);
+	keep_sent(dt, &packets);
+	packets_free(&packets);
+	return err;
+}
+
+static int send_packets(struct difftest *dt)
+{
+	int err = 0;
+
+	if (dt->packets)
+		return dt_run(dt, dt->packets);
+	if (dt->opt->replay)
+		return run_replay(dt);
+	if (dt->opt->pcap)
+		err = run_pcap(dt);
+	if (!err && (!dt->opt->pcap || dt->opt->packets))
+		err = run_generated(dt);
 	return err;
 }
 
@@ -62,12 +101,7 @@ int dt_test(struct difftest *dt)
 	dt->eval = eval_check_new(dt);
 	if (!dt->eval)
 		return -ENOMEM;
-	if (dt->packets)
-		err = dt_run(dt, dt->packets);
-	else if (dt->opt->pcap)
-		err = run_pcap(dt);
-	if (!err && !dt->packets && (!dt->opt->pcap || dt->opt->packets))
-		err = run_generated(dt);
+	err = send_packets(dt);
 	if (!err)
 		err = dt_compare_counters(dt);
 	if (!err)
