@@ -6,6 +6,7 @@
 #include "ir.h"
 
 #include "ir_index.h"
+#include "set_table.h"
 
 /*
  * Weak: a program without any expression (a unit test) has no such section. Hidden: the compiler's
@@ -75,8 +76,11 @@ struct ir *ir_new(void)
 
 void ir_free(struct ir *ir)
 {
-	if (ir)
-		arena_free(ir->arena); /* the ir is in it */
+	if (!ir)
+		return;
+	for (uint32_t i = 0; i < ir->n_sets; i++)
+		set_table_free(ir->sets[i]);
+	arena_free(ir->arena); /* the ir is in it */
 }
 
 void ir_freep(struct ir **ir)

@@ -173,6 +173,7 @@ struct ir_set {
 	uint32_t n_states;     /* per element */
 	uint32_t size;	       /* most elements it may hold; 0: no limit */
 	const struct set *origin;
+	struct set_table *table; /* set_table.h; made on first use, goes with the ir */
 };
 struct ir_set *ir_set_new(struct ir *ir, const char *name);
 struct ir_set *ir_set_find(const struct ir *ir, const char *name);
@@ -339,6 +340,7 @@ struct ir {
 	uint32_t n_sels;
 	uint32_t n_dispatches;
 	uint64_t seed; /* of hashes in tables */
+	uint64_t read_ns; /* CLOCK_MONOTONIC when the ruleset was read: ir_elem.expires counts on */
 	struct ir_tables *tables; /* ir_index.h: hash-consing, find by name */
 };
 

@@ -115,6 +115,7 @@ static void rnd_env(const struct rnd *r, const struct rnd_packet *p, uint8_t hoo
 	env->len = p->len - RND_MAC;
 	env->mac = p->frame;
 	env->mac_len = RND_MAC;
+	env->now_ns = 1000000000; /* the machine is up for longer */
 	env->protocol = r->pf == NFPROTO_IPV4 ? 0x0800 : 0x86dd;
 }
 
@@ -247,8 +248,10 @@ static struct ir_set *rnd_set(struct rnd *r, const struct ir_sel *sel, enum ir_s
 {
 	char name[32];
 	struct ir_set *s;
-	uint32_t want = rnd_below(r, 4) ? rnd_below(r, 12) : 60 + rnd_below(r, 60), n = 0;
-	bool intervals = want <= 60 && rnd_below(r, 2);
+	/* The verifier goes through a look-up of wide keys in thousands of instructions. */
+	bool in_map = sel->width <= 16 && rnd_below(r, 4) == 0;
+	uint32_t want = in_map && rnd_below(r, 2) ? 60 + rnd_below(r, 60) : rnd_below(r, 12), n = 0;
+	bool intervals = rnd_below(r, 2);
 
 	snprintf(name, sizeof(name), "s%u", r->ir->n_sets);
 	s = ir_set_new(r->ir, name);
@@ -281,10 +284,15 @@ static struct ir_set *rnd_set(struct rnd *r, const struct ir_sel *sel, enum ir_s
 		s->elems[n++] = (struct ir_elem){0};
 	s->n_elems = n;
 	/* A map that counts is impure: it needs a step of its own. */
-	s->n_states = kind != IR_DATA_MAP && n <= 40 && rnd_below(r, 6) == 0;
+	s->n_states = kind != IR_DATA_MAP && rnd_below(r, 6) == 0;
+	s->is_mutable = in_map && rnd_below(r, 2);
+	s->has_timeout = s->is_mutable && rnd_below(r, 2);
 	for (uint32_t i = 0; i < n; i++) {
 		struct ir_elem *e = &s->elems[i];
 
+		/* Counted from boot on: for ever, over, not over for long. */
+		if (s->has_timeout)
+			e->expires = (uint64_t[]){0, 1, 1ull << 40}[rnd_below(r, 3)];
 		if (data_width)
 			e->data = rnd_const(r, data_width)->bytes;
 		if (kind == IR_VERDICT_MAP)

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "../dispatch.h"
+#include "blob.h"
 #include "gen.h"
 
 enum { LINEAR_MAX = 3 };
@@ -67,84 +68,7 @@ static struct val gen_field(struct gen *g, const struct look_up *l, uint32_t i)
 	return val_concat(g, parts, 2);
 }
 
-/* Up to 64 bytes, one for all look-ups of a function. */
-static LLVMValueRef key_memory(struct gen *g, LLVMTypeRef type, uint32_t i)
-{
-	LLVMValueRef at = gen_i32(g, i);
-
-	return LLVMBuildInBoundsGEP2(g->b, type, gen_key_buffer(g), &at, 1, "");
-}
-
-static void store_chunks(struct gen *g, const struct val *v)
-{
-	for (uint32_t i = 0; i < val_chunks(v->width); i++)
-		LLVMBuildStore(g->b, LLVMBuildZExt(g->b, v->chunk[i], g->i64, ""),
-			       key_memory(g, g->i64, i));
-}
-
 /* ---- look-ups in a blob ---- */
-
-static LLVMValueRef call(struct gen *g, const char *name, LLVMValueRef *args, uint32_t n)
-{
-	LLVMValueRef fn = gen_function(g, name);
-
-	if (!fn) {
-		gen_error(g, -ENOSYS, "helper-missing", "no BPF function %s", name);
-		return gen_i32(g, CLASSIFY_MISS);
-	}
-	return LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, args, n, "");
-}
-
-/* The blob as a global, a map of its own: section .data.disp_ID. */
-static LLVMValueRef blob_global(struct gen *g, const struct look_up *l)
-{
-	char *name = arena_printf(g->arena, "disp_%u", l->d->id);
-	LLVMValueRef v = LLVMGetNamedGlobal(g->mod, name);
-	LLVMTypeRef type = LLVMArrayType(g->i8, (unsigned)l->t->blob_size);
-
-	if (v)
-		return v;
-	v = LLVMAddGlobal(g->mod, type, name);
-	LLVMSetInitializer(v, LLVMConstStringInContext(g->ctx, l->t->blob,
-						       (unsigned)l->t->blob_size, 1));
-	LLVMSetSection(v, arena_printf(g->arena, ".data.%s", name));
-	LLVMSetAlignment(v, 64);
-	gen_debug_global(g, v, gen_debug_bytes(g, l->t->blob_size));
-	return v;
-}
-
-/* The BPF functions' widths: 7 for 5 to 7 bytes, then multiples of 8. */
-static uint32_t width_number(uint32_t width)
-{
-	return width < 8 ? 7 : ROUND_UP(width, 8u);
-}
-
-/* Boxes: each field as a number, then all of them. */
-static LLVMValueRef call_boxes(struct gen *g, const struct look_up *l, LLVMValueRef blob)
-{
-	LLVMValueRef limit = gen_i64(g, l->t->info.limit), numbers[IR_MAX_FIELDS];
-	LLVMValueRef args[4] = {blob, limit};
-	struct val fields[IR_MAX_FIELDS];
-
-	for (uint32_t i = 0; i < l->d->n_fields; i++)
-		fields[i] = gen_field(g, l, i);
-	for (uint32_t i = 0; i < l->d->n_fields; i++) {
-		numbers[i] = fields[i].chunk[0];
-		if (fields[i].width <= 4)
-			continue;
-		store_chunks(g, &fields[i]);
-		args[2] = gen_i64(g, i);
-		args[3] = key_memory(g, g->i64, 0);
-		numbers[i] = call(g,
-				  arena_printf(g->arena, "nb_classify_field%u",
-					       width_number(fields[i].width)),
-				  args, 4);
-	}
-	for (uint32_t i = 0; i < l->d->n_fields; i++)
-		LLVMBuildStore(g->b, numbers[i], key_memory(g, g->i32, i));
-	args[2] = key_memory(g, g->i32, 0);
-	return call(g, l->t->info.function, args, 3);
-}
 
 static struct val gen_key(struct gen *g, const struct look_up *l)
 {
@@ -157,15 +81,15 @@ static struct val gen_key(struct gen *g, const struct look_up *l)
 
 static LLVMValueRef call_classify(struct gen *g, const struct look_up *l, LLVMValueRef blob)
 {
-	LLVMValueRef args[3] = {blob, gen_i64(g, l->t->info.limit)};
-	struct val key;
+	struct val fields[IR_MAX_FIELDS], key;
 
-	if (l->d->form == IR_FORM_BOXES)
-		return call_boxes(g, l, blob);
+	if (l->d->form == IR_FORM_BOXES) {
+		for (uint32_t i = 0; i < l->d->n_fields; i++)
+			fields[i] = gen_field(g, l, i);
+		return gen_blob_find(g, blob, &l->t->info, fields, l->d->n_fields);
+	}
 	key = gen_key(g, l);
-	store_chunks(g, &key);
-	args[2] = key_memory(g, g->i64, 0);
-	return call(g, l->t->info.function, args, 3);
+	return gen_blob_find(g, blob, &l->t->info, &key, 1);
 }
 
 /* Ends the block: to the shape that the record names. */
@@ -202,25 +126,18 @@ static void follow_record(struct gen *g, const struct look_up *l, const LLVMValu
 
 static void search_blob(struct gen *g, const struct look_up *l)
 {
-	LLVMValueRef blob = blob_global(g, l), index = call_classify(g, l, blob), at;
-	LLVMValueRef words[1 + DISPATCH_MAX_COUNTERS];
-	const char *base = l->t->blob;
+	/* The blob is a map of its own: section .data.disp_ID. */
+	const char *name = arena_printf(g->arena, "disp_%u", l->d->id);
+	LLVMValueRef blob = gen_blob_global(g, name, l->t->blob, l->t->blob_size);
+	LLVMValueRef index = call_classify(g, l, blob), words[1 + DISPATCH_MAX_COUNTERS];
 	uint32_t n = dispatch_words(l->t);
 
 	/* A miss is above all of them; and the verifier sees what the index is for. */
 	gen_require(g,
 		    LLVMBuildICmp(g->b, LLVMIntULT, index, gen_i32(g, MAX(l->t->n_pieces, 1u)), ""),
 		    l->miss, false);
-	if (n) {
-		at = LLVMBuildZExt(g->b, index, g->i64, "");
-		at = LLVMBuildMul(g->b, at, gen_i64(g, 4 * n), "");
-		blob = LLVMBuildInBoundsGEP2(g->b, g->i8, blob, &at, 1, "");
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		at = gen_i64(g, (uint64_t)((const char *)classify_value(base, 0) - base) + 4 * i);
-		at = LLVMBuildInBoundsGEP2(g->b, g->i8, blob, &at, 1, "");
-		words[i] = LLVMBuildLoad2(g->b, g->i32, at, "");
-	}
+	for (uint32_t i = 0; i < n; i++)
+		words[i] = gen_blob_word(g, blob, &l->t->info, l->t->blob, index, i);
 	follow_record(g, l, words);
 }
 

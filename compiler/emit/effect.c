@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "blob.h"
 #include "gen.h"
 
 enum { BPF_FUNC_get_smp_processor_id = 8, NF_LOCAL_OUT = 3, NF_POST_ROUTING = 4 };
@@ -111,24 +112,21 @@ static void count_step(struct gen *g, const struct ir_step *st)
 	count_at(g, LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, ""));
 }
 
-static void call_helper(struct gen *g, const struct ir_effect_op *op, const struct ir_state *state,
+/* @at: the state; NULL: there is none. */
+static void call_helper(struct gen *g, const struct ir_effect_op *op, LLVMValueRef at,
 			const uint64_t *param, const struct val *vals, uint32_t n_vals,
 			LLVMBasicBlockRef fail)
 {
 	char *name = arena_printf(g->arena, "nb_%s", op->helper ? op->helper : "");
 	LLVMValueRef fn = op->helper ? gen_function(g, name) : NULL;
-	LLVMValueRef args[3 + IR_EFFECT_PARAMS], ok, at;
+	LLVMValueRef args[3 + IR_EFFECT_PARAMS], ok;
 
 	if (!fn) {
 		gen_error(g, -ENOSYS, "helper-missing", "%s: no BPF helper %s", op->name, name);
 		return;
 	}
 	args[0] = g->f->pkt;
-	args[1] = LLVMConstNull(g->ptr);
-	if (state && op->state_size) {
-		at = gen_i64(g, state->index);
-		args[1] = LLVMBuildInBoundsGEP2(g->b, g->i8, g->state, &at, 1, "");
-	}
+	args[1] = at ? at : LLVMConstNull(g->ptr);
 	for (uint32_t i = 0; i < IR_EFFECT_PARAMS; i++)
 		args[2 + i] = gen_i64(g, param[i]);
 	args[2 + IR_EFFECT_PARAMS] = gen_chunk_array(g, vals, n_vals);
@@ -139,12 +137,27 @@ static void call_helper(struct gen *g, const struct ir_effect_op *op, const stru
 	}
 }
 
+static LLVMValueRef state_at(struct gen *g, const struct ir_state *state)
+{
+	LLVMValueRef at = gen_i64(g, state ? state->index : 0);
+
+	if (!state || !state->op->state_size)
+		return NULL;
+	return LLVMBuildInBoundsGEP2(g->b, g->i8, g->state, &at, 1, "");
+}
+
 void gen_state_effect(struct gen *g, const struct ir_state *state, LLVMBasicBlockRef fail)
 {
 	if (state->op->per_cpu)
 		count(g, state);
 	else
-		call_helper(g, state->op, state, state->param, NULL, 0, fail);
+		gen_state_effect_at(g, state, state_at(g, state), fail);
+}
+
+void gen_state_effect_at(struct gen *g, const struct ir_state *like, LLVMValueRef at,
+			 LLVMBasicBlockRef fail)
+{
+	call_helper(g, like->op, at, like->param, NULL, 0, fail);
 }
 
 void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
@@ -157,6 +170,6 @@ void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 	}
 	for (uint32_t i = 0; i < st->n_args; i++)
 		vals[i] = gen_sel_now(g, st->args[i], fail);
-	call_helper(g, st->effect, st->state, st->state ? st->state->param : st->param, vals,
+	call_helper(g, st->effect, state_at(g, st->state), st->state ? st->state->param : st->param, vals,
 		    st->n_args, fail);
 }

@@ -11,7 +11,7 @@
  *   - .bss nb_counters: cpus blocks of emit_counter_stride() bytes, each n_counters times
  *     { u64 packets, bytes }; block of a CPU: cpu & (cpus - 1)
  *   - .data.state nb_state: ir->shared_state_size bytes, initialised
- *   - .maps set_ID: one per ir_set that lives in a map; emit_set_map() says its form
+ *   - .data.set_ID: one per ir_set that is a blob (set_table.h); .data.disp_ID: one per dispatch
  *   - BTF and CO-RE records for all of it; line info: file "FAMILY TABLE CHAIN", line = rule index
  */
 #ifndef NFT_BPF_COMPILER_EMIT_H
@@ -23,6 +23,7 @@
 struct emit_options {
 	uint32_t cpus;	     /* a power of two; CPUs of this machine rounded up */
 	bool atomic_counters; /* the object may run where cpus is too small */
+	bool sets_elsewhere; /* who loads the object brings the sets' maps: no blobs of theirs in it */
 	const char *cpu;     /* "v3" (default when NULL), "v4" */
 	bool want_llvm, want_asm;
 };
@@ -44,24 +45,6 @@ struct emit_backend {
 };
 #define EMIT_ABI     1
 #define EMIT_BACKEND "nft_bpf_backend" /* the symbol in the module */
-
-/*
- * How a set is looked up. Inline: it is code. Hash: map set_ID, key = the key's bytes, value = the
- * data's bytes, of a verdict map a u32, the verdict's number in emit_set_verdicts(), of a plain set
- * a u32 that is not read. A catch-all element is code, never in the map.
- */
-struct emit_set_form {
-	enum emit_set_kind { EMIT_SET_INLINE, EMIT_SET_HASH } kind;
-	uint32_t map_type, key_size, value_size, max_entries, map_flags;
-};
-#define EMIT_INLINE_MAX 64 /* elements */
-/* 0; or -EOPNOTSUPP and why, malloc'ed: no form for it yet. */
-int emit_set_form(const struct ir_set *set, struct emit_set_form *ret, char **ret_why);
-/* One element for each verdict that occurs, in order of first appearance; array in @a. */
-const struct ir_elem **emit_set_verdicts(const struct ir_set *set, struct arena *a, uint32_t *ret_n);
-/* Hands out what the map of a set that has one holds; stops at the first error, which it returns. */
-typedef int (*emit_set_put)(void *arg, const void *key, const void *value);
-int emit_set_fill(const struct ir_set *set, emit_set_put put, void *arg);
 
 /* NULL with an error in @ds when it cannot be opened. Looks in $NFT_BPF_BACKEND, then libexecdir. */
 const struct emit_backend *emit_open(struct diags *ds);

@@ -2,19 +2,13 @@
 /*
  * What a program's rules need to be there from its start: counters, the transport header.
  */
+#include "../set_table.h"
 #include "gen.h"
 
 /* Whether looking it up needs a key in memory. */
 static bool set_needs_key(const struct ir_set *set)
 {
-	struct emit_set_form form;
-	char *why;
-
-	if (emit_set_form(set, &form, &why)) {
-		free(why);
-		return false;
-	}
-	return form.kind != EMIT_SET_INLINE;
+	return set_table_form(set) != SET_FORM_CODE;
 }
 
 static bool sel_needs_key(const struct ir_sel *sel)

@@ -5,7 +5,7 @@
  * Sizes are estimates, in BPF instructions; what counts is that they grow as the code does. Callees
  * are decided before their callers.
  */
-#include "emit.h"
+#include "../set_table.h"
 #include "plan.h"
 
 enum {
@@ -35,15 +35,8 @@ struct cutter {
 
 static uint32_t set_size(const struct ir_set *set, uint32_t per_elem)
 {
-	struct emit_set_form form;
-	char *why;
-
-	if (emit_set_form(set, &form, &why)) {
-		free(why);
-		return 0;
-	}
-	if (form.kind != EMIT_SET_INLINE)
-		return 30 + (set->kind == IR_VERDICT_MAP ? per_elem * (uint32_t)set->n_elems : 0);
+	if (set_table_form(set) != SET_FORM_CODE)
+		return 30 + 15 * set->n_states + (set->kind == IR_VERDICT_MAP ? per_elem * (uint32_t)set->n_elems : 0);
 	return (uint32_t)set->n_elems *
 	       (per_elem + 3 * ((set->width + 7u) / 8) * (set->ranged ? set->n_fields : 1) +
 		10 * set->n_states);

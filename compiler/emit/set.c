@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sets: search trees in code for small constant ones, look-ups in maps for the others. Which, says
- * emit_set_form().
+ * set_table.h.
  */
 #include <errno.h>
 
+#include "../set_table.h"
+#include "blob.h"
 #include "gen.h"
 
-enum { BPF_FUNC_map_lookup_elem = 1, LINEAR_MAX = 3 };
+enum { LINEAR_MAX = 3 };
 
 struct search {
 	const struct ir_set *set;
@@ -104,36 +106,6 @@ static void search_inline(struct gen *g, const struct search *s, size_t n, LLVMB
 
 /* ---- maps ---- */
 
-/* Chunks into memory as the register's bytes. */
-static LLVMValueRef key_buffer(struct gen *g, const struct val *key)
-{
-	LLVMValueRef buf = gen_key_buffer(g);
-	static const uint32_t sizes[] = {8, 4, 2, 1};
-
-	for (uint32_t i = 0; i < val_chunks(key->width); i++) {
-		uint32_t n = chunk_bytes(key->width, i), at = 8 * i;
-		LLVMValueRef c = LLVMBuildZExt(g->b, key->chunk[i], g->i64, "");
-
-		if (n < 8)
-			c = LLVMBuildShl(g->b, c, gen_i64(g, 8 * (8 - n)), "");
-		c = gen_bswap(g, c, 8);
-		for (uint32_t k = 0; k < ARRAY_SIZE(sizes); k++) {
-			LLVMTypeRef type = LLVMIntTypeInContext(g->ctx, 8 * sizes[k]);
-			LLVMValueRef to = gen_i32(g, at);
-
-			if (n < sizes[k])
-				continue;
-			to = LLVMBuildInBoundsGEP2(g->b, g->i8, buf, &to, 1, "");
-			LLVMBuildStore(g->b, LLVMBuildTrunc(g->b, c, type, ""), to);
-			n -= sizes[k];
-			at += sizes[k];
-			if (n)
-				c = LLVMBuildLShr(g->b, c, gen_i64(g, 8 * sizes[k]), "");
-		}
-	}
-	return buf;
-}
-
 /* @width bytes at @from as chunks. */
 static struct val load_bytes(struct gen *g, LLVMValueRef from, uint32_t width)
 {
@@ -168,89 +140,134 @@ static struct val load_bytes(struct gen *g, LLVMValueRef from, uint32_t width)
 	return v;
 }
 
-static LLVMValueRef set_map(struct gen *g, const struct ir_set *set, const struct emit_set_form *f)
+/* What an element keeps: its record says where. One shape for all elements of a set. */
+static void run_state(struct gen *g, const struct search *s, const struct ir_state *like,
+		      LLVMValueRef word)
 {
-	char *name = arena_printf(g->arena, "set_%u", set->id);
+	const struct ir_step step = {.kind = IR_EFFECT, .effect = like->op, .state = (void *)like};
+	const LLVMValueRef *saved = g->p->counters;
 
-	if (!g->set_maps[set->id])
-		g->set_maps[set->id] = gen_map(g, name, f->map_type, f->key_size, f->value_size,
-					       f->max_entries, f->map_flags);
-	return g->set_maps[set->id];
+	if (like->op->per_cpu) {
+		/* For the verifier; it always is. */
+		gen_require(g,
+			    LLVMBuildICmp(g->b, LLVMIntULT, word, gen_i32(g, g->ir->n_counters), ""),
+			    s->hit->miss, false);
+		word = LLVMBuildZExt(g->b, word, g->i64, "");
+		g->p->counters = &word;
+		gen_effect(g, &step, s->hit->broken);
+		g->p->counters = saved;
+		return;
+	}
+	gen_require(g,
+		    LLVMBuildICmp(g->b, LLVMIntULE, word,
+				  gen_i32(g, g->ir->shared_state_size - like->op->state_size), ""),
+		    s->hit->miss, false);
+	word = LLVMBuildZExt(g->b, word, g->i64, "");
+	gen_state_effect_at(g, like, LLVMBuildGEP2(g->b, g->i8, g->state, &word, 1, ""),
+			    s->hit->broken);
 }
 
-/* The verdict's number out of the map picks the hit. */
-static void dispatch_verdict(struct gen *g, const struct search *s, LLVMValueRef value,
-			     LLVMBasicBlockRef miss)
+/* The verdict's number out of the record picks the hit. */
+static void follow_verdict(struct gen *g, const struct search *s, const struct set_table *t,
+			   LLVMValueRef number, LLVMBasicBlockRef miss)
 {
-	uint32_t n;
-	const struct ir_elem **distinct = emit_set_verdicts(s->set, g->arena, &n);
-	LLVMBasicBlockRef *targets = arena_alloc(g->arena, (n + 1) * sizeof(*targets));
-	uint32_t *numbers = arena_alloc(g->arena, (n + 1) * sizeof(*numbers));
-	LLVMValueRef number = LLVMBuildLoad2(g->b, g->i32, value, "");
+	LLVMBasicBlockRef *targets = arena_alloc(g->arena, (t->n_verdicts + 1) * sizeof(*targets));
+	uint32_t *numbers = arena_alloc(g->arena, (t->n_verdicts + 1) * sizeof(*numbers));
+	LLVMBasicBlockRef here = gen_here(g);
 
-	if (!n) {
+	if (!t->n_verdicts) {
 		gen_goto(g, miss);
 		return;
 	}
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < t->n_verdicts; i++) {
 		numbers[i] = i;
-		targets[i] = hit_block(g, s, distinct[i]);
+		targets[i] = gen_block(g, "hit");
+		gen_at(g, targets[i]);
+		s->hit->hit(g, s->hit->arg, t->verdicts[i], NULL);
 	}
-	gen_number_tree(g, number, numbers, targets, n);
+	gen_at(g, here);
+	gen_number_tree(g, number, numbers, targets, t->n_verdicts);
 }
 
-static void search_hash(struct gen *g, const struct search *s, const struct emit_set_form *f,
+static LLVMValueRef find_in_blob(struct gen *g, const struct search *s, const struct set_table *t,
+				 LLVMValueRef blob)
+{
+	struct val fields[CLASSIFY_MAX_FIELDS];
+	uint32_t at = 0;
+
+	if (t->form != SET_FORM_BOXES)
+		return gen_blob_find(g, blob, &t->info, s->key, 1);
+	for (uint32_t i = 0; i < s->set->n_fields; at += s->set->field_width[i++])
+		fields[i] = val_slice(g, s->key, at, s->set->field_width[i]);
+	return gen_blob_find(g, blob, &t->info, fields, s->set->n_fields);
+}
+
+static LLVMValueRef require_index(struct gen *g, const struct set_table *t, LLVMValueRef index,
+				  LLVMBasicBlockRef miss)
+{
+	LLVMValueRef end = gen_i32(g, t->info.shape.capacity);
+
+	gen_require(g, LLVMBuildICmp(g->b, LLVMIntULT, index, end, ""), miss, false);
+	return index;
+}
+
+static void search_blob(struct gen *g, const struct search *s, const struct set_table *t,
 			LLVMBasicBlockRef miss)
 {
-	LLVMTypeRef args_type[2] = {g->ptr, g->ptr};
-	LLVMTypeRef type = LLVMFunctionType(g->ptr, args_type, 2, 0);
-	LLVMValueRef helper =
-		LLVMConstIntToPtr(gen_i64(g, BPF_FUNC_map_lookup_elem), g->ptr);
-	LLVMValueRef args[2] = {set_map(g, s->set, f), key_buffer(g, s->key)};
-	LLVMValueRef found = LLVMBuildCall2(g->b, type, helper, args, 2, "");
+	const char *name = arena_printf(g->arena, "set_%u", s->set->id);
+	LLVMValueRef blob = gen_blob_global(g, name, g->opt->sets_elsewhere ? NULL : t->blob,
+					    t->blob_size);
+	LLVMValueRef index = require_index(g, t, find_in_blob(g, s, t, blob), miss);
 	struct val data;
 
-	gen_require(g, LLVMBuildIsNotNull(g->b, found, ""), miss, false);
+	if (s->set->has_timeout)
+		index = require_index(g, t, gen_blob_live(g, blob, &t->info, index), miss);
+	for (uint32_t i = 0; t->with_state && s->hit->broken && i < s->set->n_states; i++)
+		run_state(g, s, t->with_state->states[i],
+			  gen_blob_word(g, blob, &t->info, t->blob, index, t->data_words + i));
 	switch (s->set->kind) {
 	case IR_SET:
 		s->hit->hit(g, s->hit->arg, NULL, NULL);
 		break;
 	case IR_DATA_MAP:
-		data = load_bytes(g, found, s->set->data_width);
+		data = load_bytes(g, gen_blob_value(g, blob, &t->info, t->blob, index, 0),
+				  s->set->data_width);
 		s->hit->hit(g, s->hit->arg, NULL, &data);
 		break;
 	case IR_VERDICT_MAP:
-		dispatch_verdict(g, s, found, miss);
+		follow_verdict(g, s, t, gen_blob_word(g, blob, &t->info, t->blob, index, 0), miss);
 		break;
 	}
 }
 
 /* ---- all sets ---- */
 
+static void search_code(struct gen *g, const struct search *s)
+{
+	LLVMBasicBlockRef miss = s->hit->miss;
+	size_t n = s->set->n_elems;
+
+	if (n && !s->set->elems[n - 1].lo)
+		miss = hit_block(g, s, &s->set->elems[--n]);
+	search_inline(g, s, n, miss);
+}
+
 void gen_lookup(struct gen *g, const struct ir_set *set, const struct val *key,
 		const struct set_hit *h)
 {
 	struct search s = {set, key, h};
-	struct emit_set_form form;
-	LLVMBasicBlockRef miss = h->miss;
-	size_t n = set->n_elems;
+	const struct set_table *t;
 	char *why = NULL;
+	int err = set_table_get((struct ir *)g->ir, (struct ir_set *)set, &t, &why);
 
-	if (emit_set_form(set, &form, &why)) {
-		gen_error(g, -EOPNOTSUPP, "set-form", "set %s: %s", set->name, why);
+	if (err) {
+		gen_error(g, err, "set-form", "set %s: %s", set->name, why ? why : strerror(-err));
 		free(why);
-		gen_goto(g, miss);
-		return;
-	}
-	if (n && !set->elems[n - 1].lo)
-		miss = hit_block(g, &s, &set->elems[--n]);
-	switch (form.kind) {
-	case EMIT_SET_INLINE:
-		search_inline(g, &s, n, miss);
-		break;
-	case EMIT_SET_HASH:
-		search_hash(g, &s, &form, miss);
-		break;
+		gen_goto(g, h->miss);
+	} else if (t->form == SET_FORM_CODE) {
+		search_code(g, &s);
+	} else {
+		search_blob(g, &s, t, h->miss);
 	}
 }
 

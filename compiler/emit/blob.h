@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Look-ups in the structures of classify.h, for dispatches and sets.
+ */
+#ifndef NFT_BPF_COMPILER_EMIT_BLOB_H
+#define NFT_BPF_COMPILER_EMIT_BLOB_H
+
+#include "../classify/classify.h"
+#include "gen.h"
+
+/*
+ * The map @name, an object's section ".data.NAME". @blob NULL: it is made and filled by whoever loads
+ * the object, and what stands there is of no use.
+ */
+LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, size_t size);
+/* An index, or CLASSIFY_MISS. @fields: one key; of BOXES its fields. */
+LLVMValueRef gen_blob_find(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
+			   const struct val *fields, uint32_t n);
+/* @index if its element has not expired, else the catch-all's, or CLASSIFY_MISS. */
+LLVMValueRef gen_blob_live(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
+			   LLVMValueRef index);
+/*
+ * Where the value of @index begins, which must have been compared; @like: memory laid out like the
+ * blob's.
+ */
+LLVMValueRef gen_blob_value(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
+			    const void *like, LLVMValueRef index, uint32_t offset);
+/* Its @i-th word of 4 bytes. */
+LLVMValueRef gen_blob_word(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
+			   const void *like, LLVMValueRef index, uint32_t i);
+
+/* effect.c: a state effect whose state is at @at, and that is otherwise like @like. */
+void gen_state_effect_at(struct gen *g, const struct ir_state *like, LLVMValueRef at,
+			 LLVMBasicBlockRef fail);
+
+#endif

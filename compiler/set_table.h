@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a set is for the data path: code, or a structure of classify.h with a record per element.
+ *
+ *	form	sets				found by
+ *	CODE	constant, of a few elements	a search tree of compares; the constants are in code
+ *	HASH	single keys			classify.h, as the next two
+ *	TREE	intervals			disjoint
+ *	BOXES	concatenations of ranges	field by field
+ *
+ * Sets whose elements may change, or expire, are never code. Records are u32 words: the verdict's
+ * number or the data, then a word for each state that an element keeps: which counter, or the
+ * state's place in the shared area. So a program does not grow with its sets, but for the verdicts.
+ *
+ * Times of expiry are ns of CLOCK_MONOTONIC; the kernel's own are ticks (nft_set_elem_expired()), so
+ * that the two may differ by a tick.
+ */
+#ifndef NFT_BPF_COMPILER_SET_TABLE_H
+#define NFT_BPF_COMPILER_SET_TABLE_H
+
+#include "classify/classify.h"
+#include "ir.h"
+
+#define SET_MAX_CODE	 64   /* elements of CODE */
+#define SET_MAX_VERDICTS 32768 /* each is code */
+
+enum set_form {
+	SET_FORM_CODE,
+	SET_FORM_HASH,
+	SET_FORM_TREE,
+	SET_FORM_BOXES,
+};
+
+struct set_table {
+	enum set_form form;
+	uint32_t data_words;		 /* of a record, before those of states */
+	const struct ir_elem **verdicts; /* by number: an element with each verdict */
+	uint32_t n_verdicts;
+	const struct ir_elem *with_state; /* what states are like; NULL: there are none */
+	void *blob;			 /* NULL: CODE; index: the element's place in set->elems */
+	size_t blob_size;
+	struct classify_info info;
+};
+
+/*
+ * The table of @set, made when it is not there yet; it lives as long as @ir. -EOPNOTSUPP: no form
+ * for it, *ret_why (malloc'ed) says why; -ENOMEM.
+ */
+int set_table_get(struct ir *ir, struct ir_set *set, const struct set_table **ret, char **ret_why);
+void set_table_free(struct ir_set *set);
+
+/* The form alone, which may turn out not to be possible. */
+enum set_form set_table_form(const struct ir_set *set);
+/* "hash", "interval tree"…, for people. */
+const char *set_form_name(enum set_form form);
+
+/* The shape of the blob for @n elements; fields and width are the set's. */
+void set_table_shape(const struct ir_set *set, enum set_form form, uint32_t n, uint64_t seed,
+		     struct classify_shape *ret);
+/* Words of an element's record into @ret (info.shape.value_size bytes). -ENOENT: a new verdict. */
+int set_table_record(const struct ir_set *set, const struct set_table *t, const struct ir_elem *e,
+		     uint32_t *ret);
+
+#endif
