@@ -21,7 +21,7 @@ none "netlink/ includes neither runtime/ nor cli/ nor libbpf" \
 none "runtime/ includes neither cli/ nor difftest/" \
 	"$(includes runtime | grep -E '"\.\./(cli|difftest)/')"
 llvm=$(for c in "${LLVM_CONFIG:-}" llvm-config-{21..16} llvm-config; do
-	command -v "${c:-none}" >/dev/null && echo "-isystem $("$c" --includedir)" && break
+	command -v "${c:-/none}" >/dev/null && echo "-isystem $("$c" --includedir)" && break
 done)
 for h in $(git ls-files '*.h' 2>/dev/null || find . -name '*.h'); do
 	case $h in
