@@ -19,25 +19,17 @@ static void make_blocks(struct gen *g, struct gen_chain *gc, const struct plan_c
 	}
 }
 
-/* Whether the function is a part of a chain, in which that has no parts. */
-static bool is_part(struct gen *g)
-{
-	const struct plan_run *run = &g->f->plan->run;
-
-	return run->chain != PLAN_ROOT && run->n < g->p->plan->chains[run->chain].n_rules;
-}
-
 void gen_make_blocks(struct gen *g)
 {
 	const struct plan_fn *fn = g->f->plan;
 	const struct plan_chain *chains = g->p->plan->chains;
 
 	if (fn->run.chain != PLAN_ROOT)
-		make_blocks(g, &g->f->own, &chains[fn->run.chain], &fn->run, !is_part(g));
+		make_blocks(g, &g->f->own, &chains[fn->run.chain], &fn->run, !fn->run.is_part);
 	g->f->chains = arena_alloc(g->arena, fn->n_chains * sizeof(*g->f->chains));
 	for (uint32_t i = 0; i < fn->n_chains; i++) {
 		uint32_t number = fn->chains[i].chain;
-		struct plan_run all = {number, 0, chains[number].n_rules};
+		struct plan_run all = {number, 0, chains[number].n_rules, false};
 
 		make_blocks(g, &g->f->chains[i], &chains[number], &all, true);
 	}
@@ -100,11 +92,11 @@ void gen_run(struct gen *g)
 
 	for (uint32_t i = 0; i < fn->n_chains && !g->error; i++) {
 		uint32_t number = fn->chains[i].chain;
-		struct plan_run all = {number, 0, g->p->plan->chains[number].n_rules};
+		struct plan_run all = {number, 0, g->p->plan->chains[number].n_rules, false};
 
 		gen_rules(g, &g->f->chains[i], &all, true);
 		gen_return(g);
 	}
 	if (fn->run.chain != PLAN_ROOT)
-		gen_rules(g, &g->f->own, &fn->run, !is_part(g));
+		gen_rules(g, &g->f->own, &fn->run, !fn->run.is_part);
 }

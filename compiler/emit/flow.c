@@ -115,9 +115,7 @@ static uint32_t place_number(struct gen *g, struct plan_pos pos)
 /* A chain that is a function ends by returning; a part has to say that its chain does. */
 static void leave_by_return(struct gen *g)
 {
-	const struct plan_run *run = &g->f->plan->run;
-
-	if (run->n == g->p->plan->chains[run->chain].n_rules)
+	if (!g->f->plan->run.is_part)
 		LLVMBuildRet(g->b, gen_i32(g, 0));
 	else
 		leave(g, IR_RETURN);

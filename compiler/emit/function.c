@@ -87,7 +87,7 @@ void gen_chain_functions(struct gen *g)
 
 	g->p->functions = arena_alloc(g->arena, plan->n_chains * sizeof(*g->p->functions));
 	for (uint32_t i = plan->n_chains; i-- > 1 && !g->error;) {
-		struct plan_run all = {i, 0, plan->chains[i].n_rules};
+		struct plan_run all = {i, 0, plan->chains[i].n_rules, false};
 
 		if (plan->chains[i].is_function)
 			g->p->functions[i] = gen_function_of(g, all);

@@ -28,6 +28,7 @@ struct plan_pos {
 /* Rules of a chain, in a row. */
 struct plan_run {
 	uint32_t chain, first, n;
+	bool is_part; /* else all of them, but for what parts hold */
 };
 
 struct plan_edge {
@@ -63,7 +64,7 @@ struct plan {
 	uint32_t *index;    /* ir_chain.id → number here, PLAN_NONE: not reached */
 	uint32_t n_functions; /* with parts, without the program */
 	uint32_t call_depth;  /* of them below the program */
-	uint32_t size;	    /* estimate: instructions of the program's own function */
+	uint32_t size;	    /* estimate: instructions of the largest function */
 	bool *kept;	    /* by selector id: has a slot, is computed at one place */
 };
 

@@ -145,11 +145,12 @@ static struct run_sum sum_run(struct cutter *w, const struct plan_chain *pc, uin
 static void end_part(struct cutter *w, struct plan_chain *pc, uint32_t first, uint32_t end,
 		     const struct run_sum *sum, struct run_sum *whole)
 {
-	struct plan_run part = {(uint32_t)(pc - w->plan->chains), first, end - first};
+	struct plan_run part = {(uint32_t)(pc - w->plan->chains), first, end - first, true};
 
 	if (first == end)
 		return;
-	if (sum->size < PART_LEAST || sum->depth + 1 > MAX_CALLS) {
+	/* A part that is all of the chain would only move it. */
+	if (sum->size < PART_LEAST || sum->depth + 1 > MAX_CALLS || part.n == pc->n_rules) {
 		whole->size += sum->size;
 		whole->checks += sum->checks;
 		whole->depth = MAX(whole->depth, sum->depth);
@@ -157,6 +158,7 @@ static void end_part(struct cutter *w, struct plan_chain *pc, uint32_t first, ui
 	}
 	ARENA_PUSH(w->a, pc->parts, pc->n_parts, part);
 	w->plan->n_functions++;
+	w->plan->size = MAX(w->plan->size, (uint32_t)MIN(sum->size, UINT32_MAX));
 	whole->size += CALL_SIZE;
 	whole->checks += CALL_SIZE;
 	whole->depth = MAX(whole->depth, sum->depth + 1);
@@ -208,6 +210,7 @@ static void estimate_chain(struct cutter *w, uint32_t i)
 	    e->checks * e->n_ways > RECHECK_MAX && e->depth + 1 <= MAX_CALLS) {
 		pc->is_function = true;
 		w->plan->n_functions++;
+		w->plan->size = MAX(w->plan->size, (uint32_t)MIN(e->size, UINT32_MAX));
 	}
 }
 
@@ -223,11 +226,12 @@ void plan_cut(struct arena *a, struct plan *plan)
 	}
 	for (;; w.part_size *= 2) {
 		plan->n_functions = 0;
+		plan->size = 0;
 		for (uint32_t i = plan->n_chains; i-- > 0;)
 			estimate_chain(&w, i);
 		if (plan->n_functions <= MAX_FUNCTIONS || w.part_size > 2 * PART_SIZE)
 			break;
 	}
-	plan->size = (uint32_t)MIN(w.of[PLAN_ROOT].size, UINT32_MAX);
+	plan->size = MAX(plan->size, (uint32_t)MIN(w.of[PLAN_ROOT].size, UINT32_MAX));
 	plan->call_depth = w.of[PLAN_ROOT].depth;
 }

@@ -31,7 +31,7 @@ static bool is_branch(const struct builder *w, uint32_t chain, const struct plan
 
 	if (w->plan->chains[e->chain].is_function)
 		return false;
-	if (chain == run->chain && run->n < pc->n_rules)
+	if (chain == run->chain && run->is_part)
 		return e->rule >= run->first && e->rule < run->first + run->n;
 	return !in_part(pc, e->rule);
 }

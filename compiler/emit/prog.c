@@ -130,7 +130,7 @@ void gen_prog(struct gen *g, const struct ir_prog *prog)
 {
 	struct gen_prog p = {.prog = prog};
 	struct gen_fn f = {0};
-	struct plan_run all = {PLAN_ROOT, 0, prog->n_bases};
+	struct plan_run all = {PLAN_ROOT, 0, prog->n_bases, false};
 
 	g->p = &p;
 	g->f = &f;
