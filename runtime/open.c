@@ -12,8 +12,11 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+
+#include <bpf/libbpf.h>
 
 #include "priv.h"
 
@@ -151,6 +154,24 @@ static int wipe_if_stale(struct runtime *rt, struct diags *ds)
 	return rt_forget(rt);
 }
 
+static int say_nothing(enum libbpf_print_level level UNUSED, const char *fmt UNUSED,
+		       va_list ap UNUSED)
+{
+	return 0;
+}
+
+/* Libraries do not print, and each root takes two descriptors. */
+static void prepare_process(void)
+{
+	struct rlimit limit;
+
+	libbpf_set_print(say_nothing);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int rt_open(const struct rt_options *opt, struct diags *ds, struct runtime **ret)
 {
 	struct runtime CLEANUP(rt_closep) *rt = NULL;
@@ -159,6 +180,7 @@ int rt_open(const struct rt_options *opt, struct diags *ds, struct runtime **ret
 	ino_t inode;
 	int err;
 
+	prepare_process();
 	err = rt_netns_self(&inode, &cookie);
 	if (err)
 		return rt_error(ds, err, "cannot tell the network namespace");
@@ -171,7 +193,7 @@ int rt_open(const struct rt_options *opt, struct diags *ds, struct runtime **ret
 	rt->cookie = cookie;
 	rt->read_only = opt->read_only;
 	if (rt->read_only && access(rt->dir, F_OK) < 0)
-		return -errno;
+		return errno == ENOENT ? -ENOENT : rt_error(ds, -errno, "%s: cannot look", rt->dir);
 	if (!rt->read_only)
 		err = take_lock(rt, opt->wait_lock, ds);
 	if (!err)

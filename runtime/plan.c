@@ -154,16 +154,16 @@ static struct root *reusable(struct runtime *rt, const struct ir_prog *p,
 }
 
 static int attach_at(struct planning *pl, const struct ir_prog *p, const struct place_gap *gap,
-		     int32_t *ret)
+		     struct diags *why, int32_t *ret)
 {
 	struct root *r = reusable(pl->rt, p, gap);
 	int32_t at = r ? r->priority : 0;
 	int err = -EBUSY;
 
 	if (r)
-		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), pl->ds, &r);
+		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), why, &r);
 	for (uint32_t k = 0; err == -EBUSY && place_candidate(gap, p->priority, k, &at); k++)
-		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), pl->ds, &r);
+		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), why, &r);
 	if (err)
 		return err;
 	r->used = true;
@@ -172,7 +172,7 @@ static int attach_at(struct planning *pl, const struct ir_prog *p, const struct 
 }
 
 static int place_one(struct planning *pl, const struct ir_prog *p, const struct rt_place *before,
-		     int32_t *ret)
+		     struct diags *why, int32_t *ret)
 {
 	struct place_gap gap;
 	int err = place_gap(&pl->plan.lowered, p, &gap);
@@ -182,38 +182,50 @@ static int place_one(struct planning *pl, const struct ir_prog *p, const struct 
 	if (before && before->prog->pf == p->pf && before->prog->hook == p->hook)
 		gap.low = MAX(gap.low, before->priority);
 	if (pl->attach)
-		return attach_at(pl, p, &gap, ret);
+		return attach_at(pl, p, &gap, why, ret);
 	return place_candidate(&gap, p->priority, 0, ret) ? 0 : -EBUSY;
+}
+
+static int place_each(struct planning *pl, struct diags *why)
+{
+	const struct ir *ir = pl->plan.lowered.ir;
+	struct rt_place *places = pl->plan.places;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < ir->n_progs; i++) {
+		const struct ir_prog *p = &ir->progs[i];
+
+		places[i].prog = p;
+		err = place_one(pl, p, i ? &places[i - 1] : NULL, why, &places[i].priority);
+		if (err == -EBUSY)
+			/* The last to run: those before it may then share the place. */
+			drop_chain(pl, p->bases[p->n_bases - 1]->origin, "priority-taken",
+				   "no priority is free that keeps its place among the other hooks");
+		else if (err)
+			drop_all(pl, "load-failed", first_error(why));
+	}
+	return err ? 1 : 0;
 }
 
 /* 0: all have one; 1: a chain was dropped for want of one, begin again. */
 static int place_all(struct planning *pl)
 {
-	const struct ir *ir = pl->plan.lowered.ir;
-	struct rt_place *places = calloc(MAX(ir->n_progs, 1u), sizeof(*places));
+	uint32_t n = pl->plan.lowered.ir->n_progs;
+	struct rt_place *places = calloc(MAX(n, 1u), sizeof(*places));
+	struct diags why;
+	int ret;
 
 	if (!places)
 		return -ENOMEM;
 	free(pl->plan.places);
 	pl->plan.places = places;
-	pl->plan.n_places = ir->n_progs;
+	pl->plan.n_places = n;
 	for (size_t i = 0; pl->rt && i < pl->rt->n_roots; i++)
 		pl->rt->roots[i].used = false;
-	for (uint32_t i = 0; i < ir->n_progs; i++) {
-		const struct ir_prog *p = &ir->progs[i];
-		int err = place_one(pl, p, i ? &places[i - 1] : NULL, &places[i].priority);
-
-		if (err == -EBUSY) {
-			/* The last to run: those before it may then share the place. */
-			drop_chain(pl, p->bases[p->n_bases - 1]->origin, "priority-taken",
-				   "no priority is free that keeps its place among the other hooks");
-			return 1;
-		}
-		if (err)
-			return err;
-		places[i].prog = p;
-	}
-	return 0;
+	diags_init(&why);
+	ret = place_each(pl, &why);
+	diags_fini(&why);
+	return ret;
 }
 
 /* ---- compiling and verifying ---- */
