@@ -27,6 +27,7 @@ struct pass {
 	struct ir *ir;
 	struct ir_chain *chain;
 	struct opt_rule *rules; /* of the chain */
+	struct opt_budget *budget;
 	struct ir_rule *out;
 	uint32_t n_out;
 };
@@ -93,13 +94,14 @@ static uint32_t fill(struct pass *p, struct ir_dispatch *d, uint32_t from, uint3
 	struct opt_overlap o;
 
 	opt_overlap_init(&o, p->ir->arena, d);
+	opt_budget_begin(p->budget);
 	for (; from < end; from++) {
 		const struct opt_rule *r = &p->rules[from];
 		uint32_t n = d->n_rows;
 
 		if (r->never)
 			continue;
-		if (n + opt_n_rows(r) > MAX_ROWS)
+		if (n + opt_n_rows(r) > MAX_ROWS || !opt_budget_take(p->budget, r->rule))
 			break;
 		add_rule(p, d, r);
 		if (opt_overlap_meets(&o, d->rows + n, d->n_rows - n)) {
@@ -296,7 +298,8 @@ static void do_region(struct pass *p, uint32_t from, uint32_t end)
 
 void opt_dispatch(struct opt_chain *oc)
 {
-	struct pass p = {.ir = oc->ir, .chain = oc->chain, .rules = oc->rules};
+	struct pass p = {.ir = oc->ir, .chain = oc->chain, .rules = oc->rules,
+			 .budget = oc->budget};
 	uint32_t i, end;
 
 	if (oc->chain->n_rules < MIN_RUN)

@@ -67,6 +67,17 @@ struct opt_rule {
 void opt_conds(struct opt_ends *e, const struct ir_rule *rule, struct opt_rule *ret);
 bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b);
 
+/* ---- budget.c: code that a run leads to ---- */
+
+struct opt_budget {
+	uint32_t *seen; /* by chain id: the run it was counted for */
+	uint32_t run, code;
+};
+void opt_budget_init(struct opt_budget *b, const struct ir *ir);
+void opt_budget_begin(struct opt_budget *b);
+/* Counts the chains that @r leads to; false: too much now. */
+bool opt_budget_take(struct opt_budget *b, const struct ir_rule *r);
+
 /* ---- the passes ---- */
 
 /* A chain with what its rules ask for; passes keep both in step. */
@@ -74,6 +85,7 @@ struct opt_chain {
 	struct ir *ir;
 	struct ir_chain *chain;
 	struct opt_rule *rules; /* chain->n_rules */
+	struct opt_budget *budget;
 };
 
 /* Reads all rules' conditions. */
