@@ -275,5 +275,6 @@ int probes_attach(struct lab *lab, const struct probe_gap *gap)
 void probes_detach(struct lab *lab)
 {
 	for (unsigned int i = 0; i < N_SIDES; i++)
-		close_links(lab->side[i].probes, 0);
+		if (lab->side[i].probes)
+			close_links(lab->side[i].probes, 0);
 }

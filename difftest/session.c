@@ -38,7 +38,7 @@ static int run_generated(struct difftest *dt)
 	if (!g)
 		return -ENOMEM;
 	if (!n)
-		n = MAX((size_t)500, MIN(g->n_targets * 6, (size_t)20000));
+		n = MAX((size_t)500, MIN(g->n_targets * 16, (size_t)20000));
 	err = gen_run(g, n);
 	if (!err)
 		err = dt_run(dt, &g->packets);

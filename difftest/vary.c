@@ -7,57 +7,83 @@
 
 #include "gen.h"
 
-/* A value beside a constant of the guard. */
-static bool beside(const struct wish *w, uint8_t *v, struct rng *rng)
+/* The element that the @n-th variation of a look-up is about. */
+static const struct ir_elem *nth_elem(const struct wish *w, uint32_t n)
 {
-	uint32_t n = w->sel->width, which = rng_below(rng, 6);
+	const struct ir_elem *e = w->elem;
+
+	if (!e && w->set->n_elems)
+		e = &w->set->elems[n % w->set->n_elems];
+	return e && e->lo ? e : NULL;
+}
+
+/*
+ * The @n-th value at an edge of the guard: below it, its first, its last, above it, and
+ * one with a bit changed.
+ */
+static bool edge(const struct wish *w, uint32_t n, uint8_t *v, struct rng *rng)
+{
+	uint32_t width = w->sel->width;
 	const uint8_t *lo = w->lo, *hi = w->hi;
 
 	if (w->guard == IR_IN || w->guard == IR_NOT_IN) {
-		const struct ir_elem *e = w->elem;
+		const struct ir_elem *e = nth_elem(w, n / 5);
 
-		if (!e && w->set->n_elems)
-			e = &w->set->elems[rng_below(rng, (uint32_t)w->set->n_elems)];
-		if (!e || !e->lo)
+		if (!e)
 			return false;
 		lo = e->lo;
 		hi = e->hi;
 	}
 	if (w->guard == IR_EQ || w->guard == IR_NE)
 		hi = lo;
-	memcpy(v, which < 3 ? lo : hi, n);
-	if (which % 3 == 0)
-		return bytes_add(v, n, -1);
-	if (which % 3 == 1)
-		return bytes_add(v, n, 1);
-	if (lo == hi) /* the other end of a field: a bit somewhere */
-		v[rng_below(rng, n)] ^= (uint8_t)(1 << rng_below(rng, 8));
+	memcpy(v, n % 5 < 2 ? lo : hi, width);
+	switch (n % 5) {
+	case 0:
+		return bytes_add(v, width, -1);
+	case 3:
+		return bytes_add(v, width, 1);
+	case 4:
+		v[rng_below(rng, width)] ^= (uint8_t)(1 << rng_below(rng, 8));
+	}
 	return true;
 }
 
+static uint32_t n_edges(const struct wish *w)
+{
+	if (w->kind != WISH_GUARD)
+		return 0;
+	if ((w->guard == IR_IN || w->guard == IR_NOT_IN) && !w->elem)
+		return 5 * (uint32_t)MIN(w->set->n_elems, (size_t)1000);
+	return 5;
+}
+
+/* The edges of all guards that lead to the rule, one after the other. */
 static struct packet *vary_constant(struct gen *g, struct gen_target *t)
 {
+	uint32_t total = 0, n, i = 0;
 	uint8_t v[IR_MAX_WIDTH];
-	struct wish saved;
-	struct wish *w;
+	struct wish saved, *w;
 	struct packet *p;
 
-	for (uint32_t i = 0; i < t->n_wishes; i++) {
-		w = &t->wishes[t->next++ % t->n_wishes];
-		if (w->kind != WISH_GUARD || !beside(w, v, &g->rng))
-			continue;
-		saved = *w;
-		*w = (struct wish){.sel = saved.sel, .kind = WISH_GUARD, .guard = IR_EQ, .lo = v,
-				   .hi = v};
-		p = gen_try(g, t, t->wishes, t->n_wishes, t->flow);
-		*w = saved;
-		if (p)
-			packet_set_origin(p, "beside a constant of %s %s rule %u",
-					  t->rule->chain->table, t->rule->chain->name,
-					  t->rule->index);
-		return p;
-	}
-	return NULL;
+	for (i = 0; i < t->n_wishes; i++)
+		total += n_edges(&t->wishes[i]);
+	if (!total)
+		return NULL;
+	n = t->next++ % total;
+	/* The rule's own guards are the last ones: they come first. */
+	for (i = t->n_wishes - 1; n >= n_edges(&t->wishes[i]); i--)
+		n -= n_edges(&t->wishes[i]);
+	w = &t->wishes[i];
+	if (!edge(w, n, v, &g->rng))
+		return NULL;
+	saved = *w;
+	*w = (struct wish){.sel = saved.sel, .kind = WISH_GUARD, .guard = IR_EQ, .lo = v, .hi = v};
+	p = gen_try(g, t, t->wishes, t->n_wishes, t->flow);
+	*w = saved;
+	if (p)
+		packet_set_origin(p, "at an edge of %s %s rule %u", t->rule->chain->table,
+				  t->rule->chain->name, t->rule->index);
+	return p;
 }
 
 static struct packet *vary_guard(struct gen *g, struct gen_target *t)
