@@ -128,7 +128,7 @@ NB_INLINE void fields(const struct run *r, __u32 n, __u32 *key)
 #define RUN_BOXES(n)                                                                               \
 	SEC("xdp") int run_boxes##n(void *ctx)                                                     \
 	{                                                                                          \
-		__u32 key[n];                                                                      \
+		__u32 key[8] = {};                                                                    \
 		struct run r;                                                                      \
                                                                                                    \
 		if (!start(&r))                                                                    \

@@ -534,6 +534,89 @@ static void test_races(void **state)
 	}
 }
 
+/*
+ * Boxes: those with the lowest indexes stay, so what comes and goes above them cannot take their
+ * keys away.
+ */
+#define STAY 60
+
+struct box_race {
+	void *blob;
+	uint8_t keys[500][64 * CLASSIFY_MAX_FIELDS];
+	uint32_t want[500], n;
+	volatile bool stop;
+	volatile uint64_t turns;
+	uint64_t lost;
+};
+
+static void *box_reader(void *arg)
+{
+	struct box_race *r = arg;
+
+	while (!r->stop) {
+		for (uint32_t i = 0; i < r->n; i++)
+			if (classify_find(r->blob, r->keys[i]) != r->want[i])
+				r->lost++;
+		r->turns++;
+	}
+	return NULL;
+}
+
+static void wait_turn(const struct box_race *r)
+{
+	uint64_t seen = r->turns;
+
+	while (r->turns < seen + 2)
+		usleep(10);
+}
+
+static void test_boxes_race(void **state)
+{
+	static struct box_race r;
+	struct boxes b;
+	pthread_t thread;
+	int err, done = 0;
+
+	(void)state;
+	boxes_init(&b, 4, 150, true);
+	r.blob = boxes_build(&b, &err);
+	assert_int_equal(err, 0);
+	for (int i = 0; i < 100000 && r.n < ARRAY_SIZE(r.want); i++) {
+		box_key(&b, r.keys[r.n]);
+		r.want[r.n] = first_box(&b, r.keys[r.n]);
+		r.n += r.want[r.n] < STAY;
+	}
+	assert_int_equal(r.n, ARRAY_SIZE(r.want));
+	assert_int_equal(pthread_create(&thread, NULL, box_reader, &r), 0);
+	for (int round = 0; round < 300; round++) {
+		for (uint32_t i = STAY; i < b.shape.capacity; i++) {
+			if (rnd() % 4)
+				continue;
+			if (round % 2 && b.e[i].lo) {
+				assert_int_equal(classify_delete(r.blob, &b.e[i]), 0);
+				free((uint8_t *)b.e[i].lo);
+				b.e[i] = (struct classify_elem){};
+			} else if (round % 2 == 0 && !b.e[i].lo) {
+				draw_box(&b, &b.e[i], i);
+				if (classify_insert(r.blob, &b.e[i])) { /* full */
+					free((uint8_t *)b.e[i].lo);
+					b.e[i] = (struct classify_elem){};
+				} else {
+					done++;
+				}
+			}
+		}
+		wait_turn(&r);
+	}
+	r.stop = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(r.lost, 0);
+	assert_true(done > 500);
+	check_box_keys(&b, r.blob, 500);
+	free(r.blob);
+	boxes_fini(&b);
+}
+
 /* ---- the programs ---- */
 
 static void run_programs(enum classify_kind kind, uint32_t width, size_t n)
@@ -642,6 +725,7 @@ int main(void)
 		cmocka_unit_test(test_tree_changes),  cmocka_unit_test(test_races),
 		cmocka_unit_test(test_programs),      cmocka_unit_test(test_boxes),
 		cmocka_unit_test(test_boxes_changes), cmocka_unit_test(test_boxes_programs),
+		cmocka_unit_test(test_boxes_race),
 	};
 
 	return cmocka_run_group_tests_name("classify", tests, NULL, NULL);

@@ -240,8 +240,9 @@ static int finish(struct cls_blob *b)
 		uint64_t left = h->capacity - h->n_elems;
 		uint64_t nodes = used - (uint64_t)b->first_node * CLS_LINE;
 		uint64_t each = h->n_elems ? nodes / h->n_elems : 0;
+		uint64_t most = h->kind == CLASSIFY_BOXES ? CLS_LINE : 1024u;
 
-		used += left * MAX(MIN(each, 1024u), CLS_LINE / 2u) + nodes / 4;
+		used += left * MAX(MIN(each, most), CLS_LINE / 2u) + nodes / 4;
 		used += 64 * CLS_PAGE_LINES * CLS_LINE;
 	}
 	size = ROUND_UP(used, CLS_LINE) + CLS_TAIL;

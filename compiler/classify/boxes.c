@@ -9,8 +9,7 @@
  * Everything in there is 32 bits wide: a field of more than 4 bytes is replaced by the rank of the
  * piece between borders that its value lies in, found by a tree of its own (tree.c).
  *
- * Deleting empties the box's record. Inserting puts it on a list beside the trees that is looked
- * through; when that is full, it is time to build anew.
+ * Changes in place: boxes_update.c.
  */
 #include <errno.h>
 
@@ -18,6 +17,7 @@
 #include "tree.h"
 
 #define BUDGET 48 /* entries per box, all trees together */
+#define TRIES  3  /* each with 8 times the budget, for lists that overlap a lot */
 
 /* What building needs, freed at once. */
 struct job {
@@ -223,25 +223,6 @@ static void job_fini(struct job *j)
 
 /* ---- records ---- */
 
-static struct cls_range *record(const struct cls_head *h, uint32_t index)
-{
-	return cls_at(h, h->keys + (uint64_t)index * h->key_size);
-}
-
-/* Both halves at once. */
-static void store_range(struct cls_range *to, struct cls_range r)
-{
-	uint64_t both;
-
-	memcpy(&both, &r, sizeof(both));
-	CLS_PUBLISH(*(uint64_t *)to, both);
-}
-
-static bool is_empty(const struct cls_range *r)
-{
-	return r->lo > r->hi;
-}
-
 static int write_records(struct job *j)
 {
 	struct cls_boxes *x = &j->x;
@@ -254,9 +235,9 @@ static int write_records(struct job *j)
 	x->b->head->keys = at;
 	x->b->head->key_size = size;
 	for (uint32_t i = 0; i < j->shape->capacity; i++)
-		*record(x->b->head, i) = (struct cls_range){1, 0};
+		*cls_record(x->b->head, i) = (struct cls_range){1, 0};
 	for (uint32_t i = 0; i < x->n; i++)
-		memcpy(record(x->b->head, x->index[i]), cls_box(x, i),
+		memcpy(cls_record(x->b->head, x->index[i]), cls_box(x, i),
 		       x->fields * sizeof(struct cls_range));
 	return 0;
 }
@@ -290,7 +271,9 @@ static int build_trees(struct cls_boxes *x, struct forest *ret)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		list[i] = i;
-	for (ret->n = 0; n; ret->n++) {
+	x->words = x->words_end = x->depth = x->longest = 0;
+	memset(x->evicted, 0, x->n);
+	for (ret->n = 0; n || !ret->n; ret->n++) {
 		uint32_t root;
 		int err;
 
@@ -299,10 +282,10 @@ static int build_trees(struct cls_boxes *x, struct forest *ret)
 		if (err)
 			return err;
 		ret->tree[ret->n].root = root;
-		ret->tree[ret->n].first = x->index[list[0]];
+		ret->tree[ret->n].first = n ? x->index[list[0]] : 0;
 		was = n;
 		n = take_evicted(x, list);
-		if (n >= was) /* cannot be: each tree takes at least one */
+		if (n && n == was) /* cannot be: each tree takes at least one */
 			return -E2BIG;
 	}
 	return 0;
@@ -323,12 +306,27 @@ static int write_directory(struct cls_boxes *x, struct forest *f)
 		for (; to && d->tree[to - 1].first > f->tree[i].first; to--)
 			d->tree[to] = d->tree[to - 1];
 		d->tree[to].root = f->tree[i].root;
-		d->tree[to].first = f->tree[i].first;
+		/* Where boxes come and go, nothing can be said. */
+		d->tree[to].first = x->disjoint ? 0 : f->tree[i].first;
 	}
 	for (uint32_t i = 0; i < CLS_EXTRA; i++)
 		d->extra[i] = CLS_NONE;
 	x->b->head->root = at / CLS_LINE;
 	return 0;
+}
+
+static int build_within(struct cls_boxes *x, struct forest *ret)
+{
+	uint32_t line = x->b->head->next_line;
+	uint64_t budget = BUDGET * (uint64_t)x->n + 4096;
+	int err = -E2BIG;
+
+	for (int i = 0; i < TRIES && err == -E2BIG; i++, budget *= 8) {
+		x->b->head->next_line = line;
+		x->budget = budget;
+		err = build_trees(x, ret);
+	}
+	return err;
 }
 
 int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
@@ -338,8 +336,7 @@ int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
 		.x = {.b = b,
 		      .fields = shape->n_fields,
 		      .all = (uint8_t)((1u << shape->n_fields) - 1),
-		      .disjoint = shape->is_mutable,
-		      .budget = BUDGET * (uint64_t)n + 4096},
+		      .disjoint = shape->is_mutable},
 		.shape = shape,
 	};
 	struct forest forest = {};
@@ -348,7 +345,7 @@ int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
 	if (!err)
 		err = write_records(&j);
 	if (!err)
-		err = build_trees(&j.x, &forest);
+		err = build_within(&j.x, &forest);
 	if (!err)
 		err = write_directory(&j.x, &forest);
 	b->head->n_elems = (uint32_t)n;
@@ -356,82 +353,6 @@ int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
 	b->head->longest = MAX(j.x.longest, 1u);
 	job_fini(&j);
 	return err;
-}
-
-/* ---- updates ---- */
-
-/*
- * The element's box as ranges of numbers. false: a wide field has a border where the ranks have
- * none.
- */
-static bool box_of(const struct cls_head *h, const struct classify_elem *e, struct cls_range *ret)
-{
-	for (uint32_t f = 0, at = 0; f < h->n_fields; at += h->width[f++]) {
-		uint64_t lo[CLS_MAX_CHUNKS], hi[CLS_MAX_CHUNKS], beside[CLS_MAX_CHUNKS];
-		uint32_t width = h->width[f];
-
-		cls_key_chunks(e->lo + at, width, lo);
-		cls_key_chunks(e->hi + at, width, hi);
-		if (width <= 4) {
-			ret[f] = (struct cls_range){(uint32_t)lo[0], (uint32_t)hi[0]};
-			if (hi[0] == cls_chunk_max(width, 0))
-				ret[f].hi = UINT32_MAX;
-			continue;
-		}
-		ret[f].lo = cls_tree_ref(h, width, lo, h->ranks[f]) & CLS_VALUE;
-		ret[f].hi = cls_tree_ref(h, width, hi, h->ranks[f]) & CLS_VALUE;
-		if (cls_key_before(lo, width, beside) &&
-		    (cls_tree_ref(h, width, beside, h->ranks[f]) & CLS_VALUE) == ret[f].lo)
-			return false;
-		if (!cls_key_next(hi, width, beside))
-			ret[f].hi = UINT32_MAX;
-		else if ((cls_tree_ref(h, width, beside, h->ranks[f]) & CLS_VALUE) == ret[f].hi)
-			return false;
-	}
-	return true;
-}
-
-int cls_boxes_insert(struct cls_head *h, const struct classify_elem *e)
-{
-	struct cls_directory *d = cls_at(h, (uint64_t)h->root * CLS_LINE);
-	struct cls_range *r = record(h, e->index), box[CLASSIFY_MAX_FIELDS];
-	uint32_t at = 0;
-
-	if (!(h->flags & CLS_MUTABLE))
-		return -ENOSPC;
-	if (!is_empty(r))
-		return -EEXIST;
-	while (at < d->n_extra && d->extra[at] != CLS_NONE)
-		at++;
-	if (at == CLS_EXTRA || !box_of(h, e, box))
-		return -ENOSPC;
-	for (uint32_t f = h->n_fields; f--;) /* the first field last: until then the box is empty */
-		store_range(&r[f], box[f]);
-	CLS_PUBLISH(d->extra[at], e->index);
-	if (at == d->n_extra)
-		CLS_PUBLISH(d->n_extra, at + 1);
-	h->n_elems++;
-	return 0;
-}
-
-int cls_boxes_delete(struct cls_head *h, const struct classify_elem *e)
-{
-	struct cls_directory *d = cls_at(h, (uint64_t)h->root * CLS_LINE);
-	struct cls_range *r = record(h, e->index), box[CLASSIFY_MAX_FIELDS];
-
-	if (e->index >= h->capacity || is_empty(r) || !box_of(h, e, box) ||
-	    memcmp(r, box, h->n_fields * sizeof(box[0])))
-		return -ENOENT;
-	if (!(h->flags & CLS_MUTABLE))
-		return -ENOSPC;
-	store_range(&r[0], (struct cls_range){1, 0});
-	for (uint32_t i = 0; i < d->n_extra; i++)
-		if (d->extra[i] == e->index)
-			CLS_PUBLISH(d->extra[i], CLS_NONE);
-	while (d->n_extra && d->extra[d->n_extra - 1] == CLS_NONE)
-		CLS_PUBLISH(d->n_extra, d->n_extra - 1);
-	h->n_elems--;
-	return 0;
 }
 
 /* ---- info ---- */

@@ -33,6 +33,16 @@ static inline const struct cls_range *cls_box(const struct cls_boxes *x, uint32_
 	return x->range + (size_t)at * x->fields;
 }
 
+/* Ranges of the box with this index; empty (lo > hi in the first field): there is none. */
+static inline struct cls_range *cls_record(const struct cls_head *h, uint32_t index)
+{
+	return cls_at(h, h->keys + (uint64_t)index * h->key_size);
+}
+static inline bool cls_record_is_empty(const struct cls_range *r)
+{
+	return r->lo > r->hi;
+}
+
 /*
  * A way to cut a list of boxes by one field: borders, and for each box the pieces it lies in.
  */

@@ -15,7 +15,7 @@
  *
  * Keys are byte strings compared as memcmp() does. A key of several fields is one string for HASH
  * and TREE; for BOXES each field is compared by itself, the fields stand one after the other,
- *without padding unless the caller counts padding into the width.
+ * without padding unless the caller counts padding into the width.
  *
  * Indexes are the caller's: unique numbers below shape.capacity, dense for the sake of memory.
  * Values, expiry and (inside) wide keys are arrays over the index, in the same blob. In a list of
@@ -23,15 +23,21 @@
  * one before a grace period has passed, since packets may still be reading its value.
  *
  * Updates. There is one writer at a time. Packets look up meanwhile, and find every element that
- * is not being changed, and nothing that was never there; the element that is being changed is
- *found or not. (An interval over several pieces of the tree may be found in part for a moment.)
- *What is taken out of the structure is used again only after classify_settled(), by which the
- *caller says that a grace period (membarrier(MEMBARRIER_CMD_GLOBAL), which waits for RCU) has
- *passed since the last update. -EAGAIN	 needs classify_settled() first -ENOSPC	 no room: build a
- *new, larger blob
+ * is not being changed, and nothing that was never there; the one that is being changed is found
+ * or not. (An interval over several pieces of the tree may be found in part for a moment.) What is
+ * taken out of the structure is used again only after classify_settled(), by which the caller says
+ * that a grace period (membarrier(MEMBARRIER_CMD_GLOBAL), which waits for RCU) has passed since
+ * the last update.
+ *	-EAGAIN	 needs classify_settled() first
+ *	-ENOSPC	 no room: build a new, larger blob
  *	-EEXIST	 the key (or part of the interval) is taken; a box with that index is there
  *	-ENOENT	 there is no such element
- * and the blob is as before.
+ * and what is found is as before.
+ *
+ * HASH and TREE take any number of updates up to capacity. BOXES: a mutable blob is for boxes of
+ * which few overlap (sets; at most 16 over one key). It takes insertions that touch few pieces and
+ * whose wide fields (over 4 bytes) have known borders, and says -ENOSPC to others. One that is not
+ * mutable is for lists of rules and takes none.
  */
 #ifndef NFT_BPF_COMPILER_CLASSIFY_H
 #define NFT_BPF_COMPILER_CLASSIFY_H
@@ -44,9 +50,8 @@
 #define CLASSIFY_MAX_INDEX  ((1u << 29) - 2)
 #define CLASSIFY_MAX_WIDTH  64
 #define CLASSIFY_MAX_FIELDS 8
-#define CLASSIFY_MAX_BYTES                                                    \
-	((size_t)1 << 29) /* BPF_MAX_VAR_OFF: the verifier's limit of offsets \
-			   */
+/* BPF_MAX_VAR_OFF: the verifier's limit of offsets. */
+#define CLASSIFY_MAX_BYTES ((size_t)1 << 29)
 
 enum classify_kind {
 	CLASSIFY_HASH = 1,
@@ -108,7 +113,7 @@ struct classify_info {
 	struct classify_shape shape;
 	size_t size;	      /* bytes of the map's value */
 	uint64_t limit;	      /* the @limit argument of the BPF functions: depends on size only */
-	uint32_t depth;	      /* most nodes on the way to a leaf (TREE; BOXES: over all trees) */
+	uint32_t depth;	      /* most nodes on the way to a leaf (BOXES: of one tree) */
 	uint32_t trees;	      /* BOXES: structures searched in turn */
 	uint32_t longest;     /* BOXES: most candidates that are compared one by one */
 	size_t free_bytes;    /* room for updates */
@@ -120,8 +125,8 @@ int classify_info(const void *blob, size_t size, struct classify_info *ret);
 
 /*
  * BPF side, compiler/bpf/classify.bpf.c. @blob is the address of the map's value, @limit a
- *constant: classify_info.limit (larger maps may give a larger one: it is where the verifier is told
- *to stop).
+ * constant: classify_info.limit (a smaller one than the map's would do for a smaller blob: it is
+ * what the verifier is told).
  *
  *	__u32 nb_classify_hash4(const void *blob, __u64 limit, const __u64 *key)
  *		HASH, width 1..4
@@ -130,17 +135,25 @@ int classify_info(const void *blob, size_t size, struct classify_info *ret);
  *	__u32 nb_classify_tree4, tree7, tree8, tree16, tree24 … tree64
  *		TREE, likewise; tree7 is for 5..7 bytes
  *	__u32 nb_classify_boxes1 … boxes8(const void *blob, __u64 limit, const __u32 *key)
- *		BOXES by number of fields; key: per field what follows
- *	__u32 nb_classify_field4, field7, field8, field16 … (const void *blob, __u64 limit, __u64
- *field, const __u64 *chunks) BOXES: one field's value to its number. field: 0 … n - 1, constant.
- *field4 (1..4 bytes) is the chunk itself, wider ones are ranked by a tree in the blob. All give the
- *index, or the catch-all's, or 0xffffffff.
+ *		BOXES by number of fields; key: always an array of 8, a number per field as follows
+ *		(what is behind the fields must be written, too, but does not matter)
+ *	__u32 nb_classify_field4, field7, field8, field16 … field64(const void *blob,
+ *			__u64 limit, __u64 field, const __u64 *chunks)
+ *		BOXES: a field's value to its number, by width as for trees. field: 0 … n - 1,
+ *		constant. field4 (1..4 bytes) is the chunk itself, wider ones are ranked by a tree
+ * All give the index, or the catch-all's, or 0xffffffff.
+ *
  *	__u32 nb_classify_live(const void *blob, __u64 limit, __u32 index, __u64 now)
  *		index when it has not expired at now, else the catch-all's (0xffffffff)
  *	const void *nb_classify_value(const void *blob, __u64 limit, __u32 index)
  *		address of the value's bytes (up to 64 may be read); index must not be a miss
  *	__u64 nb_classify_expires(const void *blob, __u64 limit, __u32 index)
+ *
  * A blob may lie inside a larger value: pass the address of its first byte (64-aligned).
+ *
+ * All but field4, value and expires are functions of their own (hidden, so that libbpf makes them
+ * static; not inlined). The verifier goes through one at each call: about 1300 instructions for a
+ * hash, 900 to 1300 for a tree of one chunk, 6500 of two, 45,000 (50 ms) for boxes.
  */
 
 #endif

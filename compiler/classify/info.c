@@ -39,6 +39,37 @@ static const char *function_of(const struct cls_head *h)
 	return boxes[h->n_fields - 1];
 }
 
+/* ---- cost ---- */
+
+/* ns that an access adds when random keys spread over this many bytes: caches, then the TLB, end.
+ */
+static uint32_t miss_ns(size_t size)
+{
+	if (size < (512u << 10))
+		return 0;
+	if (size < (3u << 19))
+		return 10;
+	return size < (8u << 20) ? 40 : 90;
+}
+
+/* From bench/classify.c on one machine: to compare forms with each other, not to promise. */
+static uint32_t cost_ns(const struct cls_head *h, const struct classify_info *i)
+{
+	uint32_t width = h->width[0], miss = miss_ns(i->size), cost;
+
+	switch (h->kind) {
+	case CLS_HASH:
+		return width <= 4 ? 14 + miss : 18 + 2 * miss;
+	case CLS_TREE:
+		return 5 + i->depth * (width <= 7 ? 9 : 16) + 2 * miss;
+	}
+	cost = 10 + i->trees * (8 + i->depth * 6) + (2 * i->trees + 1) * miss;
+	for (uint32_t f = 0; f < h->n_fields; f++)
+		if (h->width[f] > 4)
+			cost += 35 + miss;
+	return cost;
+}
+
 int classify_info(const void *blob, size_t size, struct classify_info *ret)
 {
 	const struct cls_head *h = blob;
@@ -69,5 +100,6 @@ int classify_info(const void *blob, size_t size, struct classify_info *ret)
 	case CLS_BOXES:
 		cls_boxes_info(h, ret);
 	}
+	ret->cost_ns = cost_ns(h, ret);
 	return 0;
 }

@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How a blob looks inside: read by packets (compiler/bpf/classify.bpf.c) and written by the
- *builders. Host byte order, offsets from the start of the blob. Included by C and by BPF C, which
- *bring their own __u32 and __u64.
+ * How a blob looks inside: read by packets (compiler/bpf/classify.bpf.c), written by the builders.
+ * Host byte order, offsets from the start of the blob. Included by C and by BPF C.
  *
  * The unit is a line of 64 bytes, the CPU's cache line.
  *
  * HASH: lines of 8 entries { u32 tag; u32 index + 1 }, 0 is free. tag: the key itself up to 4
- *bytes, else a part of the hash, and the key stands in an array over the index. One 8-byte store
- *adds or removes an entry. A line whose bit CLS_PASSED is set has sent elements on to the next one.
+ * bytes, else a part of the hash, and the key stands in an array over the index. One 8-byte store
+ * adds or removes an entry. A line with the bit CLS_PASSED has sent elements on to the next one.
  *
  * TREE and BOXES: nodes that say for each key of one chunk (field) how to go on, a u32 "ref". A
- *node holds sorted first keys k[0] < k[1] …; k[i]'s ref is for the keys k[i] … k[i + 1] - 1. Stored
- *is k[i] - 1, so that "key > stored" without a branch counts to i; the rest of a line is filled up
- * with a key above all. k[0] is implied, and its place in a line is free for the writer.
+ * node holds sorted first keys k[0] < k[1] …; the ref of k[i] is for the keys k[i] … k[i + 1] - 1.
+ * Stored is k[i] - 1, so that "key > stored", without a branch, counts to i; the rest of a line is
+ * filled up with a key above all. k[0] is implied, and stored as it is, for the writer.
  * A line node is one line; a page node is a line of 7 separators and 8 lines.
  *	narrow: u32 keys, 8 per line; wide: u64 keys, 5 per line
  * Two kinds of wide keys: up to 7 bytes, compared by the sign of a subtraction, and full ones.
  *
- * A key of several chunks is a tree of trees: where the chunk does not decide, the boundary c
- *refers to a tree over the next chunk, and a boundary c + 1 follows it.
+ * A key of several chunks is a tree of trees: where the chunk does not decide, the border c refers
+ * to a tree over the next chunk, and a border c + 1 follows it.
+ *
+ * BOXES: a record of ranges per index; trees whose ends name boxes to be compared; a directory of
+ * the trees.
  */
 #ifndef NFT_BPF_COMPILER_CLASSIFY_LAYOUT_H
 #define NFT_BPF_COMPILER_CLASSIFY_LAYOUT_H
+
+#ifndef __bpf__ /* compiler/bpf/kernel.h has them */
+#include <linux/types.h>
+#endif
 
 #define CLS_MAGIC 0x31534c43u /* "CLS1" */
 #define CLS_LINE  64
@@ -81,10 +87,11 @@ struct cls_wide_page {
 #define CLS_PROBES 16 /* lines an element may stand away from its own, this one included */
 
 /* ---- boxes ---- */
+#define CLS_FIELDS    8
 #define CLS_TREES     7
-#define CLS_BOX_DEPTH 16 /* nodes on the way through one of them */
-#define CLS_BOX_LIST  32 /* longest list */
-#define CLS_EXTRA     32
+#define CLS_BOX_DEPTH 12 /* nodes on the way through one of them */
+#define CLS_BOX_LIST  16 /* longest list */
+#define CLS_EXTRA     16
 /* Bytes of a box's record: a power of two, so that most boxes are in one line. */
 #define CLS_BOX_SHIFT(fields) ((fields) == 1 ? 3 : (fields) == 2 ? 4 : (fields) <= 4 ? 5 : 6)
 
@@ -125,8 +132,9 @@ struct cls_head {
 	__u32 free_line, free_page;			/* chains through the first word; 0: none */
 	__u32 n_elems, n_retired, max_retired, retired; /* retired: offset of a u32 array */
 	__u32 flags;
-	__u32 depth, longest; /* BOXES: of a tree, of a list */
-	__u32 room[13];
+	__u32 depth, longest;	/* BOXES: of a tree, of a list */
+	__u32 words, words_end; /* BOXES: room for lists, numbers of u32 words */
+	__u32 room[11];
 };
 #define CLS_MUTABLE 1
 #define CLS_EXPIRES 2

@@ -16,14 +16,16 @@
 /* Keeps the compiler from seeing what a number is, and from making branches of it. */
 #define CLS_OPAQUE(x) asm("" : "+r"(x))
 /*
- * A number that the verifier forgets all about: written to and read from the upper half of a stack
- * slot, where it keeps no track. So all ways to a place become one, and loops in loops stay small.
+ * A number that the verifier forgets all about: kept in the upper half of a stack slot, where it
+ * does not track values. So all ways to a place become one, and loops in loops stay small.
  */
 struct cls_forget {
 	__u32 unused;
 	volatile __u32 value;
 } __attribute__((aligned(8)));
-#define CLS_FORGET(slot, x) ((slot)->value = (x), (slot)->value)
+/* Makes it (or several) whole slots: the compiler must not shift it to where its half is tracked.
+ */
+#define CLS_FORGET_INIT(slot) asm volatile("" : : "r"(slot) : "memory")
 #ifdef __clang__
 #define CLS_UNROLL     _Pragma("clang loop unroll(full)")
 #define CLS_UNROLL_NOT _Pragma("clang loop unroll(disable)")
@@ -175,6 +177,9 @@ CLS_STEP_WIDE(cls_step_full, CLS_ABOVE_FULL)
 
 /* ---- trees ---- */
 
+/* Chunk of a node, where a power of two of them needs no further check. */
+#define CLS_CHUNK_IN(ref, n) ((n) & ((n)-1) ? CLS_CHUNK(ref) : CLS_CHUNK(ref) & ((n)-1))
+
 /* From @ref to an end. key[] is indexed by the chunk a ref names: with one chunk it is not. */
 #define CLS_WALK(name, type, step)                                                       \
 	CLS_INLINE __u32 name(const void *blob, __u64 limit, const type *key, __u32 ref, \
@@ -183,10 +188,12 @@ CLS_STEP_WIDE(cls_step_full, CLS_ABOVE_FULL)
 		CLS_UNROLL_NOT                                                           \
 		for (__u32 i = 0; i < depth; i++) {                                      \
 			__u64 off = (__u64)(ref & CLS_NODE) * CLS_LINE;                  \
-			__u64 c = chunks == 1 ? 0 : CLS_CHUNK(ref), k;                   \
+			__u64 c = chunks == 1 ? 0 : CLS_CHUNK_IN(ref, chunks), k;        \
                                                                                          \
-			if (ref & CLS_END || off > limit || c >= chunks)                 \
+			if (ref & CLS_END)                                               \
 				break;                                                   \
+			if (off > limit || c >= chunks)                                  \
+				return CLS_NONE;                                         \
 			k = key[c];                                                      \
 			CLS_OPAQUE(k);                                                   \
 			ref = step((const char *)blob + off, k, ref);                    \
@@ -251,68 +258,81 @@ CLS_INLINE _Bool cls_box_holds(const void *blob, __u64 limit, __u32 index, const
 	return !(outside >> 63);
 }
 
-/* The lowest box below @best that the end @ref names and that holds the key, else @best. */
-CLS_INLINE __u32 cls_boxes_end(const void *blob, __u64 limit, __u32 ref, const __u32 *key,
-			       __u32 fields, __u32 best)
+/* What a lookup in boxes keeps: the best index so far, the end it came to, the word it is at. */
+struct cls_search {
+	struct cls_forget best, end, word;
+};
+
+/* best becomes the lowest box below it that the end names and that holds the key. */
+CLS_INLINE void cls_boxes_end(const void *blob, __u64 limit, const __u32 *key, __u32 fields,
+			      struct cls_search *s)
 {
-	__u64 off = (__u64)(ref & CLS_VALUE) * sizeof(__u32);
-	__u32 word = (ref & CLS_VALUE) | CLS_LAST;
+	__u32 ref = s->end.value;
 
 	if ((ref & CLS_KIND) == CLS_INDEX) {
-		word = ref == CLS_NONE ? ref : ref & CLS_VALUE;
-		return word < best ? word : best;
+		if (ref != CLS_NONE && (ref & CLS_VALUE) < s->best.value)
+			s->best.value = ref & CLS_VALUE;
+		return;
+	}
+	s->word.value = (ref & CLS_VALUE) | CLS_LAST;
+	if ((ref & CLS_KIND) == CLS_LIST) {
+		__u64 off = (__u64)(ref & CLS_VALUE) * sizeof(__u32);
+
+		if (off > limit)
+			return;
+		s->word.value = *(const __u32 *)((const char *)blob + off);
 	}
 	CLS_UNROLL_NOT
-	for (__u32 i = 0; i < CLS_BOX_LIST; i++, off += sizeof(word)) {
-		if ((ref & CLS_KIND) == CLS_LIST) {
-			CLS_OPAQUE(off);
-			if (off > limit)
-				break;
-			word = *(const __u32 *)((const char *)blob + off);
-		}
-		if ((word & CLS_VALUE) >= best)
+	for (__u32 i = 1; i <= CLS_BOX_LIST; i++) {
+		__u32 word = s->word.value;
+		__u64 off;
+
+		if ((word & CLS_VALUE) >= s->best.value)
 			break;
-		if (cls_box_holds(blob, limit, word & CLS_VALUE, key, fields))
-			return word & CLS_VALUE;
+		if (cls_box_holds(blob, limit, word & CLS_VALUE, key, fields)) {
+			s->best.value = word & CLS_VALUE;
+			break;
+		}
 		if (word & CLS_LAST)
 			break;
+		off = ((__u64)(s->end.value & CLS_VALUE) + i) * sizeof(__u32);
+		if (off > limit)
+			break;
+		s->word.value = *(const __u32 *)((const char *)blob + off);
 	}
-	return best;
 }
 
+/* @key: CLS_FIELDS numbers, of which the first @fields count. */
 CLS_INLINE __u32 cls_boxes(const void *blob, __u64 limit, const __u32 *key, __u32 fields)
 {
 	const struct cls_head *h = blob;
 	__u64 off = (__u64)h->root * CLS_LINE;
 	const struct cls_directory *d = (const struct cls_directory *)((const char *)blob + off);
-	__u32 best = CLS_NONE;
-	struct cls_forget slot;
+	struct cls_search s;
 
+	CLS_FORGET_INIT(&s);
+	s.best.value = CLS_NONE;
 	if (off > limit)
-		return best;
+		return CLS_NONE;
 	CLS_UNROLL_NOT
 	for (__u32 i = 0; i < CLS_TREES; i++) {
-		__u32 ref;
-
-		best = CLS_FORGET(&slot, best);
-		if (i >= d->n_trees || d->tree[i].first >= best)
+		if (i >= d->n_trees || d->tree[i].first >= s.best.value)
 			break;
-		ref = cls_walk_fields(blob, limit, key, d->tree[i].root, fields, CLS_BOX_DEPTH);
-		ref = CLS_FORGET(&slot, ref);
-		best = cls_boxes_end(blob, limit, ref, key, fields, best);
+		s.end.value = cls_walk_fields(blob, limit, key, d->tree[i].root, CLS_FIELDS,
+					      CLS_BOX_DEPTH);
+		cls_boxes_end(blob, limit, key, fields, &s);
 	}
 	CLS_UNROLL_NOT
 	for (__u32 i = 0; i < CLS_EXTRA; i++) {
 		__u32 index;
 
-		best = CLS_FORGET(&slot, best);
 		if (i >= CLS_READ(__u32, d->n_extra))
 			break;
 		index = CLS_READ(__u32, d->extra[i]);
-		if (index < best && cls_box_holds(blob, limit, index, key, fields))
-			best = index;
+		if (index < s.best.value && cls_box_holds(blob, limit, index, key, fields))
+			s.best.value = index;
 	}
-	return best == CLS_NONE ? CLS_READ(__u32, h->catch_all) : best;
+	return s.best.value == CLS_NONE ? CLS_READ(__u32, h->catch_all) : s.best.value;
 }
 
 #endif
