@@ -114,12 +114,12 @@ static int pin_data(struct takeover *tk)
 	int err = 0;
 
 	bpf_object__for_each_map(map, tk->obj) {
-		const char *name = bpf_map__name(map);
+		const char *name = bpf_map__name(map), *section = strstr(name, ".data.");
 
-		/* "nb.data.state" and the like; counters are pinned with their seeds */
+		/* ".data.state" is the state; counters are pinned with their seeds */
 		if (err || strstr(name, ".bss") || strstr(name, ".rodata") || strstr(name, ".kconfig"))
 			continue;
-		err = gen_pin(tk->rt, tk->gen, strstr(name, ".data") ? "state" : name,
+		err = gen_pin(tk->rt, tk->gen, section ? section + strlen(".data.") : name,
 			      bpf_map__fd(map), tk->ds);
 	}
 	return err;
