@@ -155,6 +155,8 @@ static void lower_init(struct lower *lw, const struct ruleset *rs, const struct 
 		       struct arena *arena)
 {
 	*lw = (struct lower){.rs = rs, .opt = opt, .ir = ir_new(), .arena = arena};
+	lw->ir->seed = opt->seed;
+	lw->ir->read_ns = opt->read_ns;
 	lower_find_dynamic_sets(lw);
 }
 

@@ -7,6 +7,7 @@
 
 #include "attr.h"
 #include "lower_priv.h"
+#include "set_table.h"
 
 #ifndef NFT_SET_EXPR
 #define NFT_SET_EXPR 0x100
@@ -146,6 +147,20 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	return !ls->code;
 }
 
+/* What the data path cannot hold is known before anything is emitted. */
+static bool set_has_form(const struct lower *lw, struct lower_set *ls)
+{
+	const struct set_table *t;
+	AUTO_FREE char *why = NULL;
+	int err = set_table_get(lw->ir, ls->set, &t, &why);
+
+	if (!err)
+		return true;
+	ls->code = "set-form";
+	ls->why = arena_printf(lw->arena, "%s", why ? why : "out of memory");
+	return false;
+}
+
 static struct lower_set *set_get(struct lower *lw, const struct set *s)
 {
 	uint8_t pf = s->data_type == NFT_DATA_VERDICT && s->flags & NFT_SET_MAP &&
@@ -166,7 +181,7 @@ static struct lower_set *set_get(struct lower *lw, const struct set *s)
 	if (!set_check(lw, ls))
 		return ls;
 	set_header(lw, ls);
-	if (!lower_set_elems(lw, ls))
+	if (!lower_set_elems(lw, ls) || !set_has_form(lw, ls))
 		ls->set = NULL;
 	return ls;
 }

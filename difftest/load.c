@@ -136,7 +136,7 @@ static int take(struct difftest *dt)
 
 int dt_load(struct difftest *dt)
 {
-	struct lower_options lower = {0};
+	struct lower_options lower = {.named_sets = true};
 	int err;
 
 	if (!dt->text)

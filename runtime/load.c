@@ -11,6 +11,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "../netlink/nfnl.h"
+#include "sets.h"
 #include "takeover.h"
 
 #define MAX_ATTEMPTS 5 /* at taking over what others change meanwhile */
@@ -97,7 +98,7 @@ static int fill_without(struct takeover *tk, const struct rt_load_options *opt,
 		tk->rt->roots[i].used = false;
 	manifest_free(tk->m);
 	tk->m = NULL;
-	bpf_object__close(tk->obj);
+	sets_close_object(tk->obj);
 	tk->obj = NULL;
 	tk->keep_manifest = false;
 	plan_drop_all(tk->plan, &opt->lower, "load-failed", why, tk->ds);

@@ -15,6 +15,7 @@
 
 #include "object.h"
 #include "priv.h"
+#include "sets.h"
 
 #define LOG_SIZE (64 << 10) /* the kernel keeps the end of a longer one (Linux 6.4) */
 
@@ -49,7 +50,7 @@ void object_refusal_fini(struct object_refusal *r)
 
 void object_closep(struct bpf_object **obj)
 {
-	bpf_object__close(*obj);
+	sets_close_object(*obj);
 }
 
 int object_prog_fd(const struct bpf_object *obj, const struct ir_prog *p)
@@ -193,6 +194,8 @@ int object_load(const struct ir *ir, const struct emitted *e, struct diags *ds,
 	err = open_object(ir, e, &obj);
 	if (!err)
 		err = set_logs(ir, obj, logs);
+	if (!err)
+		err = sets_bring(ir, obj);
 	if (!err)
 		err = bpf_object__load(obj);
 	libbpf_set_print(before);

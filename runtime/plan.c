@@ -18,6 +18,7 @@
 
 #include "../compiler/opt/opt.h"
 #include "place.h"
+#include "sets.h"
 #include "plan.h"
 
 struct planning {
@@ -48,7 +49,7 @@ void rt_plan_fini(struct rt_plan *p)
 static void planning_fini(struct planning *pl)
 {
 	rt_plan_fini(&pl->plan);
-	bpf_object__close(pl->obj);
+	sets_close_object(pl->obj);
 }
 
 uint32_t plan_verdict(const struct ir_prog *p)
@@ -244,6 +245,7 @@ static void compile(struct planning *pl)
 {
 	const struct emit_options opt = {
 		.cpus = cpus(),
+		.sets_elsewhere = pl->rt != NULL,
 		.cpu = pl->opt.cpu,
 		.want_llvm = pl->opt.want_llvm,
 		.want_asm = pl->opt.want_asm,
@@ -308,6 +310,9 @@ static void fill_options(struct lower_options *o)
 
 	if (getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK) < 0)
 		o->seed = (uint32_t)time(NULL);
+	o->named_sets = true;
+	if (!o->read_ns)
+		o->read_ns = (uint64_t)(ms_now() * 1e6);
 	if (adjtimex(&tx) >= 0)
 		o->tai_offset = tx.tai;
 	if (syscall(SYS_gettimeofday, NULL, &tz) == 0)

@@ -21,13 +21,14 @@
 
 #include "../netlink/nfnl.h"
 #include "counters.h"
+#include "sets.h"
 #include "takeover.h"
 
 void takeover_fini(struct takeover *tk)
 {
 	rt_state_fini(&tk->state);
 	manifest_free(tk->m);
-	bpf_object__close(tk->obj);
+	sets_close_object(tk->obj);
 }
 
 static uint32_t n_progs(const struct takeover *tk)

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sets into maps. Objects hold a placeholder of each, ".data.set_ID", whose place a map of the real
+ * size takes: filled before a program can read it, never copied through LLVM or the object.
+ */
+#include "sets.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "../compiler/set_table.h"
+#include "priv.h"
+
+static int bring_one(const struct set_table *t, struct bpf_map *map)
+{
+	int AUTO_CLOSE fd = -1;
+	size_t size;
+	void *value;
+	int err = rt_array_create("nb_set", (uint32_t)t->blob_size, 1, &fd, &value, &size);
+
+	if (err)
+		return err;
+	memcpy(value, t->blob, t->blob_size);
+	munmap(value, size);
+	return bpf_map__reuse_fd(map, fd);
+}
+
+int sets_bring(const struct ir *ir, struct bpf_object *obj)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < ir->n_sets; i++) {
+		const struct set_table *t = ir->sets[i]->table;
+		struct bpf_map *map;
+		char name[32];
+
+		if (!t || !t->blob)
+			continue;
+		snprintf(name, sizeof(name), ".data.set_%u", ir->sets[i]->id);
+		map = bpf_object__find_map_by_name(obj, name);
+		/* One that no program uses is not there. */
+		if (map)
+			err = bring_one(t, map);
+	}
+	return err;
+}
+
+/*
+ * libbpf unmaps its copy of a data section by the size that the map has now (bpf_map__destroy()): it
+ * gets one of the placeholder's size back.
+ */
+static bool restore_one(struct bpf_map *map)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int AUTO_CLOSE fd = -1;
+
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nb_none", sizeof(uint32_t), SETS_PLACEHOLDER, 1,
+			    &opts);
+	return fd >= 0 && bpf_map__reuse_fd(map, fd) == 0;
+}
+
+void sets_close_object(struct bpf_object *obj)
+{
+	struct bpf_map *map;
+	bool ok = true;
+
+	if (!obj)
+		return;
+	bpf_object__for_each_map(map, obj)
+		if (strncmp(bpf_map__name(map), ".data.set_", strlen(".data.set_")) == 0 &&
+		    bpf_map__value_size(map) != SETS_PLACEHOLDER)
+			ok = restore_one(map) && ok;
+	/* Better lost than memory gone that is not its own. */
+	if (ok)
+		bpf_object__close(obj);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The maps of sets: one ARRAY of a single value each, mapped, laid out as classify.h says.
+ */
+#ifndef NFT_BPF_RUNTIME_SETS_H
+#define NFT_BPF_RUNTIME_SETS_H
+
+#include "../compiler/ir.h"
+
+struct bpf_object;
+
+/* Makes and fills the maps that an object compiled with sets_elsewhere expects. Before it is loaded. */
+int sets_bring(const struct ir *ir, struct bpf_object *obj);
+#define SETS_PLACEHOLDER 64 /* bytes of such a map in the object */
+/* Closes an object that may have got such maps. NULL is fine. */
+void sets_close_object(struct bpf_object *obj);
+
+#endif
