@@ -220,16 +220,6 @@ int dispatch_table_get(struct ir *ir, struct ir_dispatch *d, const struct dispat
 	return 0;
 }
 
-/* A cache line of a table of @size. */
-static uint32_t touch(size_t size)
-{
-	if (size <= (size_t)256 << 10)
-		return 4;
-	if (size <= (size_t)2 << 20)
-		return 10;
-	return size <= (size_t)16 << 20 ? 20 : 30;
-}
-
 static uint32_t log2_up(uint32_t n)
 {
 	uint32_t bits = 0;
@@ -241,18 +231,5 @@ static uint32_t log2_up(uint32_t n)
 
 uint32_t dispatch_cost(const struct ir_dispatch *d, const struct dispatch_table *t)
 {
-	uint32_t line = touch(t->blob_size);
-
-	switch (d->form) {
-	case IR_FORM_CODE:
-		return 2 + 2 * log2_up(t->n_pieces);
-	case IR_FORM_HASH:
-		return 10 + 3 * line;
-	case IR_FORM_TREE:
-		return 5 + t->info.depth * (4 + line);
-	case IR_FORM_BOXES:
-		/* Few ways are as long as the longest. */
-		return 20 + t->info.trees * t->info.depth * (4 + line) / 2;
-	}
-	return 0;
+	return d->form == IR_FORM_CODE ? 2 + 2 * log2_up(t->n_pieces) : t->info.cost_ns;
 }

@@ -55,10 +55,7 @@ bool sel_may_lack(const struct ir_sel *sel, uint8_t pf);
  */
 int dispatch_table_get(struct ir *ir, struct ir_dispatch *d, const struct dispatch_table **ret);
 
-/*
- * About what a look-up costs a packet, ns: from bench/classify, whose keys are random and whose tables
- * are as often in no cache as tables of that size are.
- */
+/* About what a look-up costs a packet, ns (classify_info.cost_ns). */
 uint32_t dispatch_cost(const struct ir_dispatch *d, const struct dispatch_table *t);
 
 /* The record of @rule: words into @ret, of dispatch_words() each. */

@@ -247,7 +247,7 @@ static bool check_tail(struct rule_checker *rk, const struct ir_dispatch *d, uin
 
 	if (!IR_HOLDS(rk->k, r->chain == rk->rule->chain, "its rules are another chain's") ||
 	    !IR_HOLDS(rk->k, !r->never, "a rule that never matches") ||
-	    !IR_HOLDS(rk->k, r->index > (i ? r[-1].index : rk->rule->index - 1), "out of order"))
+	    !IR_HOLDS(rk->k, r->index >= (i ? r[-1].index : rk->rule->index), "out of order"))
 		return false;
 	for (j = 0; j < r->n_steps; j++)
 		if (!IR_HOLDS(rk->k, r->steps[j].kind != IR_DISPATCH, "a dispatch in a dispatch"))

@@ -5,7 +5,7 @@
  * Needs: nothing; rules that are a dispatch already stay.
  * Keeps: first match. A rule that may pass a packet on (no final verdict, a guard or limit behind
  * the first effect, a jump that returns) is in a run only where no later rule of the run can hold
- * too; behind it, the rule after the run is next.
+ * too; behind it, the rule after the run is next. (Or it is merged with those: notes.c.)
  *
  * A region is as many rules in a row as have conditions over a few fields. In it, where most rules
  * ask for the same fields those are a run; in a small one so is every stretch of at least a few. What
@@ -177,12 +177,22 @@ static bool choose_form(struct pass *p, struct ir_dispatch *d)
 	return d->n_rules >= MIN_BOXES && try_form(p, d, IR_FORM_BOXES);
 }
 
+/* The chains that rules [from, end) jump to, in one piece of code. */
+static bool fits(struct pass *p, uint32_t from, uint32_t end)
+{
+	opt_budget_begin(p->budget);
+	for (; from < end; from++)
+		if (!p->rules[from].never && !opt_budget_take(p->budget, p->rules[from].rule))
+			return false;
+	return true;
+}
+
 /* Puts the rules [from, end) out, as a dispatch as far as that goes; returns where it stopped. */
 static uint32_t make_run(struct pass *p, uint32_t from, uint32_t end)
 {
 	struct ir_rule head = *p->rules[from].rule;
 	struct ir_step step = {.kind = IR_DISPATCH};
-	struct ir_dispatch *d = ir_dispatch_new(p->ir);
+	struct ir_dispatch *d = ir_dispatch_new(p->ir), notes;
 	struct opt_fields f = {0};
 	uint32_t stop;
 
@@ -197,7 +207,12 @@ static uint32_t make_run(struct pass *p, uint32_t from, uint32_t end)
 	d->width = f.width;
 	memcpy(d->fields, f.sel, sizeof(d->fields));
 	stop = f.n ? fill(p, d, from, end) : end;
-	if (!f.n || d->n_rules < MIN_RUN || !choose_form(p, d)) {
+	notes = *d;
+	if (stop < end && fits(p, from, end) && opt_fill_notes(p->ir, &notes, p->rules, from, end) &&
+	    choose_form(p, &notes)) {
+		*d = notes;
+		stop = end;
+	} else if (!f.n || d->n_rules < MIN_RUN || !choose_form(p, d)) {
 		copy_rules(p, from, stop);
 		return stop;
 	}

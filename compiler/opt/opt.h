@@ -67,6 +67,12 @@ struct opt_rule {
 void opt_conds(struct opt_ends *e, const struct ir_rule *rule, struct opt_rule *ret);
 bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b);
 
+/* ---- notes.c: runs in which some rules only take note ---- */
+
+/* Fills @d, whose fields are set, with all rules [from, end) of @rules; false: not possible. */
+bool opt_fill_notes(struct ir *ir, struct ir_dispatch *d, const struct opt_rule *rules,
+		    uint32_t from, uint32_t end);
+
 /* ---- budget.c: code that a run leads to ---- */
 
 struct opt_budget {
