@@ -145,39 +145,69 @@ static bool prio_behind(const struct difftest *dt, const struct probe_event *ev,
 	return true;
 }
 
+struct verdicts {
+	int nft, bpf, eval; /* 1, 0; eval -1: not known */
+	bool fragment, timed;
+};
+
+/*
+ * What a disagreement means. The kernel's interpreter reads on in later fragments where the others
+ * do not: that, and nothing else, excuses one.
+ */
+static enum dt_category categorise(const struct verdicts *v)
+{
+	if (v->timed)
+		return DT_TIMED;
+	if (v->fragment && v->nft != v->bpf && (v->eval < 0 || v->eval == v->bpf))
+		return DT_FRAGMENT;
+	return v->nft == v->bpf ? DT_EVAL : DT_BUG;
+}
+
+/* Event @i is the same on both sides. */
 static void judge(struct difftest *dt, const struct packet *p, size_t number, size_t i)
 {
-	const struct probe_event *ev = &dt->trail[SIDE_NFT].events[i];
-	int next = next_pos(dt, ev), eval = -1;
+	const struct probe_event *ev = &dt->trail[SIDE_BPF].events[i];
 	const struct ir_rule *by = NULL;
-	bool nft, bpf, has_prio, timed;
-	enum dt_category category;
+	int next = next_pos(dt, ev);
+	struct verdicts v = {.eval = -1};
 	struct dt_mismatch *m;
 	int32_t prio = 0;
+	bool has_prio;
 
 	if (next < 0)
 		return;
-	nft = goes_on(&dt->trail[SIDE_NFT], i, next);
-	bpf = goes_on(&dt->trail[SIDE_BPF], i, next);
+	v.nft = goes_on(&dt->trail[SIDE_NFT], i, next);
+	v.bpf = goes_on(&dt->trail[SIDE_BPF], i, next);
 	has_prio = prio_behind(dt, ev, next, &prio);
 	if (has_prio && dt->eval)
-		eval = eval_check_verdict(dt->eval, ev, prio, p, &by);
+		v.eval = eval_check_verdict(dt->eval, ev, prio, p, &by, &v.timed);
 	dt->result.n_observed++;
-	dt->result.n_eval += eval >= 0;
-	if (nft == bpf && (eval < 0 || eval == nft))
+	dt->result.n_eval += v.eval >= 0;
+	if (v.nft == v.bpf && (v.eval < 0 || v.eval == v.nft))
 		return;
-	timed = dt->eval && has_prio && eval_check_is_timed(dt->eval, ev->pf, ev->hook, prio);
-	category = is_later_fragment(ev) ? DT_FRAGMENT : timed ? DT_TIMED :
-		   nft == bpf		 ? DT_EVAL : DT_BUG;
-	m = add_mismatch(dt, category, p, number, ev);
+	v.fragment = is_later_fragment(ev);
+	m = add_mismatch(dt, categorise(&v), p, number, ev);
 	if (!m)
 		return;
 	m->has_chain = has_prio;
 	m->prio = prio;
-	m->nft = nft;
-	m->bpf = bpf;
-	m->eval = (int8_t)eval;
+	m->nft = (int8_t)v.nft;
+	m->bpf = (int8_t)v.bpf;
+	m->eval = (int8_t)v.eval;
 	m->decided_by = by;
+}
+
+/* Event @i was seen under BPF only: no verdict to compare, but its rules have counted. */
+static void count_only(struct difftest *dt, const struct packet *p, size_t i)
+{
+	const struct probe_event *ev = &dt->trail[SIDE_BPF].events[i];
+	const struct ir_rule *by;
+	int next = next_pos(dt, ev);
+	int32_t prio;
+	bool timed;
+
+	if (next >= 0 && dt->eval && prio_behind(dt, ev, next, &prio))
+		eval_check_verdict(dt->eval, ev, prio, p, &by, &timed);
 }
 
 static void strayed(struct difftest *dt, const struct packet *p, size_t number, size_t i)
@@ -211,17 +241,20 @@ bool dt_trails_agree(const struct difftest *dt)
 void dt_compare(struct difftest *dt, const struct packet *p, size_t number)
 {
 	const struct trail *a = &dt->trail[SIDE_NFT], *b = &dt->trail[SIDE_BPF];
-	size_t i;
+	bool together = true; /* where they part, the verdict before was judged */
 
-	for (i = 0; i < a->n && i < b->n; i++) {
-		if (!same_place(&a->events[i], &b->events[i]))
-			return; /* the verdict before it was judged */
-		if (!same_packet(&a->events[i], &b->events[i])) {
+	for (size_t i = 0; i < b->n; i++) {
+		if (together && (i >= a->n || !same_place(&a->events[i], &b->events[i])))
+			together = false;
+		if (together && !same_packet(&a->events[i], &b->events[i])) {
 			strayed(dt, p, number, i);
-			return;
+			together = false;
 		}
-		judge(dt, p, number, i);
+		if (together)
+			judge(dt, p, number, i);
+		else
+			count_only(dt, p, i);
 	}
-	if (i == 0 && a->n != b->n)
+	if ((a->n == 0) != (b->n == 0))
 		add_mismatch(dt, DT_ENV, p, number, NULL);
 }

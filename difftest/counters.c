@@ -32,8 +32,29 @@ static bool read_counts(const char *name, struct blob attrs, struct counts *ret)
 	return false;
 }
 
-static void differ(struct difftest *dt, const struct counts *a, const struct counts *b,
-		   const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* One counter, on each side and by the evaluator. */
+struct three {
+	struct counts nft, bpf, eval;
+	bool has_eval, timed;
+};
+
+static bool same(const struct counts *a, const struct counts *b)
+{
+	return a->packets == b->packets && a->bytes == b->bytes;
+}
+
+/*
+ * Later fragments and what clocks decide may count differently, but where the evaluator counted
+ * along, BPF has to agree with it.
+ */
+static bool is_excused(const struct difftest *dt, const struct three *t)
+{
+	if (t->timed || dt->result.count[DT_TIMED])
+		return true;
+	if (!dt->fragments_sent)
+		return false;
+	return !t->has_eval || (same(&t->eval, &t->bpf) && !same(&t->nft, &t->bpf));
+}
 
 static bool is_known(const struct dt_result *r, const char *where)
 {
@@ -43,8 +64,10 @@ static bool is_known(const struct dt_result *r, const char *where)
 	return false;
 }
 
-static void differ(struct difftest *dt, const struct counts *a, const struct counts *b,
-		   const char *fmt, ...)
+static void differ(struct difftest *dt, const struct three *t, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+static void differ(struct difftest *dt, const struct three *t, const char *fmt, ...)
 {
 	struct dt_result *r = &dt->result;
 	struct dt_counter_diff *d;
@@ -57,45 +80,61 @@ static void differ(struct difftest *dt, const struct counts *a, const struct cou
 	va_end(ap);
 	if (len < 0)
 		return;
-	if (is_known(r, where)) {
-		free(where);
-		return;
-	}
-	d = reallocarray(r->counters, r->n_counters + 1, sizeof(*d));
+	d = is_known(r, where) ? NULL : reallocarray(r->counters, r->n_counters + 1, sizeof(*d));
 	if (!d) {
 		free(where);
 		return;
 	}
 	r->counters = d;
 	d += r->n_counters++;
-	*d = (struct dt_counter_diff){.where = where, .nft_packets = a->packets,
-				      .nft_bytes = a->bytes, .bpf_packets = b->packets,
-				      .bpf_bytes = b->bytes};
-	/* Packets that were judged differently for a known reason count differently. */
-	d->excused = dt->fragments_sent || r->count[DT_FRAGMENT] || r->count[DT_TIMED];
+	*d = (struct dt_counter_diff){.where = where,
+				      .nft_packets = t->nft.packets,
+				      .nft_bytes = t->nft.bytes,
+				      .bpf_packets = t->bpf.packets,
+				      .bpf_bytes = t->bpf.bytes,
+				      .has_eval = t->has_eval,
+				      .eval_packets = t->eval.packets,
+				      .eval_bytes = t->eval.bytes,
+				      .excused = is_excused(dt, t)};
 }
 
-/* Compares the @i-th expressions; false: nothing that counts. */
-static bool compare_expr(struct difftest *dt, const struct expr *a, const struct expr *b,
-			 const char *where)
+static void settle(struct difftest *dt, const struct three *t, const char *where)
 {
-	struct counts x, y;
-
-	if (strcmp(a->name, b->name) != 0 || !read_counts(a->name, a->attrs, &x))
-		return false;
-	read_counts(b->name, b->attrs, &y);
-	if (x.packets != y.packets || x.bytes != y.bytes)
-		differ(dt, &x, &y, "%s", where);
+	if (!same(&t->nft, &t->bpf) || (t->has_eval && !t->timed && !same(&t->eval, &t->bpf)))
+		differ(dt, t, "%s", where);
 	else
 		dt->result.n_counters_same++;
-	return true;
 }
 
 static void compare_exprs(struct difftest *dt, const struct exprs *a, const struct exprs *b,
 			  const char *where)
 {
-	for (uint32_t i = 0; i < a->n && i < b->n; i++)
-		compare_expr(dt, &a->array[i], &b->array[i], where);
+	for (uint32_t i = 0; i < a->n && i < b->n; i++) {
+		struct three t = {.has_eval = false};
+
+		if (strcmp(a->array[i].name, b->array[i].name) != 0 ||
+		    !read_counts(a->array[i].name, a->array[i].attrs, &t.nft))
+			continue;
+		read_counts(b->array[i].name, b->array[i].attrs, &t.bpf);
+		settle(dt, &t, where);
+	}
+}
+
+static void compare_rule(struct difftest *dt, const struct rule *a, const struct rule *b,
+			 uint32_t index, const char *where)
+{
+	for (uint32_t i = 0; i < a->exprs.n && i < b->exprs.n; i++) {
+		const struct expr *x = &a->exprs.array[i], *y = &b->exprs.array[i];
+		struct three t = {.has_eval = false};
+
+		if (strcmp(x->name, y->name) != 0 || !read_counts(x->name, x->attrs, &t.nft))
+			continue;
+		read_counts(y->name, y->attrs, &t.bpf);
+		if (strcmp(x->name, "counter") == 0 && dt->eval)
+			t.has_eval = eval_check_counter(dt->eval, a, index, i, &t.eval.packets,
+							&t.eval.bytes, &t.timed);
+		settle(dt, &t, where);
+	}
 }
 
 static void compare_chain(struct difftest *dt, const struct chain *a, const struct chain *b)
@@ -115,31 +154,29 @@ static void compare_chain(struct difftest *dt, const struct chain *a, const stru
 		snprintf(where, sizeof(where), "%s %s %s rule %u (handle %llu)",
 			 family_name(a->table->family), a->table->name, a->name, ++index,
 			 (unsigned long long)r->handle);
-		compare_exprs(dt, &r->exprs, &s->exprs, where);
+		compare_rule(dt, r, s, index, where);
 	}
 }
 
 static void compare_object(struct difftest *dt, const struct object *a, const struct object *b)
 {
-	struct counts x, y;
+	struct three t = {.has_eval = false};
 	const char *kind = a->type == NFT_OBJECT_COUNTER ? "counter" :
 			   a->type == NFT_OBJECT_QUOTA	  ? "quota" : "";
+	char where[512];
 
-	if (!read_counts(kind, a->attrs, &x))
+	if (!read_counts(kind, a->attrs, &t.nft))
 		return;
-	read_counts(kind, b->attrs, &y);
-	if (x.packets != y.packets || x.bytes != y.bytes)
-		differ(dt, &x, &y, "%s %s %s %s", kind, family_name(a->table->family),
-		       a->table->name, a->name);
-	else
-		dt->result.n_counters_same++;
+	read_counts(kind, b->attrs, &t.bpf);
+	snprintf(where, sizeof(where), "%s %s %s %s", kind, family_name(a->table->family),
+		 a->table->name, a->name);
+	settle(dt, &t, where);
 }
 
 static void compare_elem(struct difftest *dt, const struct set *a, const struct set_elem *e,
 			 struct set *b)
 {
 	struct set_elem *f = set_elem_get(b, e->key, e->key_end, e->flags, false);
-	struct counts none = {0};
 	char where[512];
 
 	snprintf(where, sizeof(where), "%s %s set %s element", family_name(a->table->family),
@@ -147,16 +184,16 @@ static void compare_elem(struct difftest *dt, const struct set *a, const struct 
 	if (f)
 		compare_exprs(dt, &e->exprs, &f->exprs, where);
 	else
-		differ(dt, &none, &none, "%s only under nft", where);
+		differ(dt, &(struct three){.has_eval = false}, "%s only under nft", where);
 }
 
 static void compare_set(struct difftest *dt, const struct set *a, struct set *b)
 {
-	struct counts x = {.packets = a->n_elems}, y = {.packets = b->n_elems};
+	struct three t = {.nft.packets = a->n_elems, .bpf.packets = b->n_elems};
 
 	if (a->n_elems != b->n_elems)
-		differ(dt, &x, &y, "number of elements of set %s %s %s",
-		       family_name(a->table->family), a->table->name, a->name);
+		differ(dt, &t, "number of elements of set %s %s %s", family_name(a->table->family),
+		       a->table->name, a->name);
 	for (size_t i = 0; i < a->n_elems; i++)
 		compare_elem(dt, a, &a->elems[i], b);
 }

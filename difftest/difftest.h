@@ -66,7 +66,9 @@ struct dt_mismatch {
 struct dt_counter_diff {
 	char *where; /* "inet filter input rule 3 (handle 7)" */
 	uint64_t nft_packets, nft_bytes, bpf_packets, bpf_bytes;
-	bool excused; /* by mismatches of other categories */
+	bool has_eval; /* the evaluator counted too */
+	uint64_t eval_packets, eval_bytes;
+	bool excused; /* by later fragments, or by time and chance */
 };
 
 struct dt_result {
@@ -136,11 +138,19 @@ bool dt_differs(const struct dt_result *r);
 /* ---- evalcheck.c ---- */
 struct eval_check *eval_check_new(struct difftest *dt);
 void eval_check_free(struct eval_check *ec);
-/* The evaluator's verdict on what a probe saw right before this priority; -1: none to be had. */
+/*
+ * The evaluator's verdict on what a probe saw right before this priority; -1: none to be had.
+ * @ret_timed: clocks or chance had a say.
+ */
 int eval_check_verdict(struct eval_check *ec, const struct probe_event *ev, int32_t prio,
-		       const struct packet *p, const struct ir_rule **ret_by);
-/* Do clocks, limits or chance decide in a program of this place? */
-bool eval_check_is_timed(const struct eval_check *ec, uint8_t pf, uint8_t hook, int32_t prio);
+		       const struct packet *p, const struct ir_rule **ret_by, bool *ret_timed);
+/*
+ * What a counter of the compiled chains should stand at: the @expr-th expression of @r, which is the
+ * @index-th rule of its chain, from 1. false: some packet that came there was not evaluated.
+ */
+bool eval_check_counter(const struct eval_check *ec, const struct rule *r, uint32_t index,
+			uint32_t expr, uint64_t *ret_packets, uint64_t *ret_bytes, bool *ret_timed);
+/* ---- coverage.c ---- */
 void eval_check_coverage(const struct eval_check *ec, struct dt_result *r);
 
 /* ---- counters.c ---- */

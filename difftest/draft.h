@@ -63,6 +63,8 @@ struct wish {
 /* The wish that a guard, need or verdict map step holds. */
 struct wish wish_of_step(const struct ir_step *step);
 struct wish wish_negated(const struct wish *w);
+/* Is @v (sel->width bytes) what a guard wish asks for? */
+bool wish_holds(const struct wish *w, const uint8_t *v);
 
 /* Settles bits so that @w holds whatever the open bits become; false: not found, @d as before. */
 bool draft_solve(struct draft *d, const struct wish *w, struct rng *rng);

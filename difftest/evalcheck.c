@@ -10,26 +10,12 @@
 #include <stdio.h>
 
 #include "difftest.h"
+#include "draft.h"
+#include "evalcheck.h"
 #include "flow.h"
 
-struct prog_check {
-	bool whole; /* every base chain of that place is in the program */
-	bool blind; /* it reads what probes do not tell */
-	bool timed;
-};
-
-struct eval_check {
-	struct difftest *dt;
-	const struct ir *ir;
-	struct prog_check *progs;
-	struct ir_env env;
-	uint32_t **hits; /* by chain id, rule */
-	uint8_t buf[65536 + 64];
-};
-
-static const char *const timed_leaves[] = {"meta time", "meta hour", "meta day", "meta random",
-					   "numgen inc", "numgen random", "ct expiration",
-					   "ct bytes", "ct packets", "ct avgpkt"};
+static const char *const timed_leaves[] = {"meta time",   "meta hour",	   "meta day",
+					   "meta random", "numgen random", "ct expiration"};
 /* Of those that begin with "meta ". */
 static const char *const blind_leaves[] = {"meta cgroup", "meta rtclassid", "meta random",
 					   "meta sdif"};
@@ -53,7 +39,6 @@ static void look_at_sel(struct prog_check *pc, const struct ir_sel *s)
 	if (s->op == IR_LEAF) {
 		const char *name = s->leaf->name;
 
-		pc->timed |= is_in(name, timed_leaves, ARRAY_SIZE(timed_leaves));
 		pc->blind |= is_in(name, blind_leaves, ARRAY_SIZE(blind_leaves)) ||
 			     (strncmp(name, "meta ", 5) != 0 && strncmp(name, "exthdr ", 7) != 0 &&
 			      !is_in(name, known_leaves, ARRAY_SIZE(known_leaves)));
@@ -70,10 +55,6 @@ static void look_at_rule(struct prog_check *pc, const struct ir_rule *r)
 		look_at_sel(pc, s->sel);
 		for (uint32_t a = 0; a < s->n_args; a++)
 			look_at_sel(pc, s->args[a]);
-		if (s->kind == IR_EFFECT && s->effect->may_break)
-			pc->timed = true;
-		if (s->set && s->set->n_states)
-			pc->timed = true;
 	}
 }
 
@@ -122,11 +103,9 @@ struct eval_check *eval_check_new(struct difftest *dt)
 {
 	const struct ir *ir = dt->lowered.ir;
 	struct eval_check *ec = calloc(1, sizeof(*ec));
-	bool *seen = calloc(ir->n_chains + 1u, sizeof(*seen));
 
-	if (!ec || !seen || ir_env_init_state(&ec->env, ir)) {
+	if (!ec || ir_env_init_state(&ec->env, ir)) {
 		free(ec);
-		free(seen);
 		return NULL;
 	}
 	ec->dt = dt;
@@ -136,12 +115,13 @@ struct eval_check *eval_check_new(struct difftest *dt)
 	for (uint32_t i = 0; ec->hits && i < ir->n_chains; i++)
 		ec->hits[ir->chains[i]->id] = calloc(ir->chains[i]->n_rules + 1u, sizeof(uint32_t));
 	for (uint32_t i = 0; ec->progs && i < ir->n_progs; i++) {
-		memset(seen, 0, ir->n_chains + 1u);
-		ec->progs[i].whole = is_whole(dt, &ir->progs[i]);
-		for (uint32_t b = 0; b < ir->progs[i].n_bases; b++)
-			look_at_chain(&ec->progs[i], ir->progs[i].bases[b], seen);
+		struct prog_check *pc = &ec->progs[i];
+
+		pc->reach = calloc(ir->n_chains + 1u, sizeof(*pc->reach));
+		pc->whole = is_whole(dt, &ir->progs[i]);
+		for (uint32_t b = 0; pc->reach && b < ir->progs[i].n_bases; b++)
+			look_at_chain(pc, ir->progs[i].bases[b], pc->reach);
 	}
-	free(seen);
 	return ec;
 }
 
@@ -152,6 +132,8 @@ void eval_check_free(struct eval_check *ec)
 	for (uint32_t i = 0; ec->hits && i < ec->ir->n_chains; i++)
 		free(ec->hits[ec->ir->chains[i]->id]);
 	free(ec->hits);
+	for (uint32_t i = 0; ec->progs && i < ec->ir->n_progs; i++)
+		free(ec->progs[i].reach);
 	free(ec->progs);
 	ir_env_fini_state(&ec->env);
 	free(ec);
@@ -169,16 +151,67 @@ static const struct ir_prog *find_prog(const struct eval_check *ec, uint8_t pf, 
 	return NULL;
 }
 
+static bool is_timed_sel(const struct ir_sel *s)
+{
+	if (s->op == IR_LEAF && is_in(s->leaf->name, timed_leaves, ARRAY_SIZE(timed_leaves)))
+		return true;
+	for (uint32_t i = 0; i < s->n_args; i++)
+		if (is_timed_sel(s->args[i]))
+			return true;
+	return false;
+}
+
+/* Elements with limits of their own count as if they decided by the clock. */
+static bool is_timed_step(const struct ir_step *s)
+{
+	if (s->kind == IR_EFFECT)
+		return strcmp(s->effect->name, "limit") == 0;
+	return (s->sel && is_timed_sel(s->sel)) || (s->set && (s->set->n_states || s->set->has_timeout));
+}
+
+/* Asking twice would give another answer. */
+static bool is_impure(const struct ir_sel *s)
+{
+	for (uint32_t i = 0; i < s->n_args; i++)
+		if (is_impure(s->args[i]))
+			return true;
+	return s->impure;
+}
+
+/* Does the packet at hand get past this step? */
+static bool passes(struct eval_check *ec, const struct ir_step *s)
+{
+	struct wish w = wish_of_step(s);
+	uint8_t v[IR_MAX_WIDTH];
+
+	if ((s->kind != IR_GUARD && s->kind != IR_NEED) || is_impure(s->sel))
+		return true;
+	if (!ir_eval_sel(s->sel, &ec->env, v))
+		return false;
+	return s->kind == IR_NEED || wish_holds(&w, v);
+}
+
+static void look_for_time(struct eval_check *ec, const struct ir_rule *r)
+{
+	for (uint32_t i = 0; i < r->n_steps && !ec->timed; i++) {
+		if (is_timed_step(&r->steps[i]))
+			ec->timed = true;
+		else if (!passes(ec, &r->steps[i]))
+			return;
+	}
+}
+
 static void on_rule(void *arg, const struct ir_rule *rule, bool matched)
 {
 	struct eval_check *ec = arg;
 
 	if (matched)
 		ec->hits[rule->chain->id][rule - rule->chain->rules]++;
+	look_for_time(ec, rule);
 }
 
 int eval_check_verdict(struct eval_check *ec, const struct probe_event *ev, int32_t prio,
-		       const struct packet *p, const struct ir_rule **ret_by)
+		       const struct packet *p, const struct ir_rule **ret_by, bool *ret_timed)
 {
 	const struct ir_prog *prog = find_prog(ec, ev->pf, ev->hook, prio);
 	uint8_t verdict;
@@ -188,93 +221,81 @@ int eval_check_verdict(struct eval_check *ec, const struct probe_event *ev, int3
 	flow_from_event(ec->dt->lab, ev, p, ec->buf, &ec->env);
 	ec->env.on_rule = on_rule;
 	ec->env.on_rule_arg = ec;
+	ec->timed = false;
 	verdict = ir_eval_prog(prog, &ec->env);
+	*ret_timed = ec->timed;
+	ec->progs[prog - ec->ir->progs].timed |= ec->timed;
 	*ret_by = ec->env.decided_by;
 	if (!ec->progs[prog - ec->ir->progs].whole || ec->progs[prog - ec->ir->progs].blind)
 		return -1;
 	return verdict == NF_ACCEPT;
 }
 
-bool eval_check_is_timed(const struct eval_check *ec, uint8_t pf, uint8_t hook, int32_t prio)
-{
-	const struct ir_prog *prog = find_prog(ec, pf, hook, prio);
+/* ---- counters ---- */
 
-	return prog && ec->progs[prog - ec->ir->progs].timed;
+/* Has every packet that came to the chain been evaluated? A probe has to be right before it. */
+static bool saw_all(const struct eval_check *ec, const struct ir_chain *c)
+{
+	for (uint32_t i = 0; i < ec->ir->n_progs; i++) {
+		const struct ir_prog *p = &ec->ir->progs[i];
+		const struct prog_check *pc = &ec->progs[i];
+		const struct dt_hook *h = &ec->dt->hooks[dt_pf_index(p->pf)][p->hook];
+		unsigned int pos = 0;
+
+		if (!pc->reach[c->id])
+			continue;
+		while (pos < h->n && h->prio[pos] != p->priority)
+			pos++;
+		if (!pc->whole || pc->blind || pos == h->n || (h->has >> pos & 3) != 3)
+			return false;
+	}
+	return true;
 }
 
-/* ---- coverage ---- */
-
-struct seen_rule {
-	const struct rule *origin;
-	const struct ir_rule *rule;
-	uint32_t hits;
-	bool can; /* match, in one of its copies */
-};
-
-static int by_origin(const void *a, const void *b)
+static bool is_at(const struct ir_state *st, const struct rule *r, uint32_t index, uint32_t expr)
 {
-	const struct seen_rule *x = a, *y = b;
-
-	return x->origin < y->origin ? -1 : x->origin > y->origin;
+	return st->expr == expr && st->at.rule == index && st->at.chain &&
+	       st->at.family == r->chain->table->family && !st->object &&
+	       strcmp(st->at.chain, r->chain->name) == 0 &&
+	       strcmp(st->at.table, r->chain->table->name) == 0;
 }
 
-static int by_place(const void *a, const void *b)
+/* The chain's copy for one family of packets is as good as the other. */
+static bool chain_seen(const struct eval_check *ec, const struct rule *r, bool *ret_timed)
 {
-	const struct ir_rule *x = ((const struct seen_rule *)a)->rule;
-	const struct ir_rule *y = ((const struct seen_rule *)b)->rule;
-	int d = (x->chain->id > y->chain->id) - (x->chain->id < y->chain->id);
+	bool found = false;
 
-	return d ? d : (x->index > y->index) - (x->index < y->index);
-}
-
-static void name_missed(struct dt_result *r, const struct ir_rule *rule)
-{
-	char **missed = reallocarray(r->missed, r->n_missed + 1, sizeof(*missed));
-	const struct ir_chain *c = rule->chain;
-
-	if (!missed)
-		return;
-	r->missed = missed;
-	if (asprintf(&missed[r->n_missed], "%s %s %s rule %u (handle %llu)", family_name(c->family),
-		     c->table, c->name, rule->index, (unsigned long long)rule->handle) >= 0)
-		r->n_missed++;
-}
-
-/* Copies of a rule (one a family of packets) count as one. */
-void eval_check_coverage(const struct eval_check *ec, struct dt_result *r)
-{
-	struct seen_rule *all;
-	size_t n = 0, k = 0;
-
-	for (uint32_t i = 0; i < ec->ir->n_chains; i++)
-		n += ec->ir->chains[i]->n_rules;
-	all = calloc(n + 1, sizeof(*all));
-	if (!all)
-		return;
-	n = 0;
+	*ret_timed = false;
 	for (uint32_t i = 0; i < ec->ir->n_chains; i++) {
 		const struct ir_chain *c = ec->ir->chains[i];
 
-		for (uint32_t j = 0; j < c->n_rules; j++)
-			all[n++] = (struct seen_rule){c->rules[j].origin, &c->rules[j],
-						      ec->hits[c->id][j], !c->rules[j].never};
+		if (c->family != r->chain->table->family ||
+		    strcmp(c->table, r->chain->table->name) != 0 ||
+		    strcmp(c->name, r->chain->name) != 0)
+			continue;
+		found = true;
+		if (!saw_all(ec, c))
+			return false;
+		for (uint32_t k = 0; k < ec->ir->n_progs; k++)
+			*ret_timed |= ec->progs[k].reach[c->id] && ec->progs[k].timed;
 	}
-	qsort(all, n, sizeof(*all), by_origin);
-	for (size_t i = 0; i < n; i++) {
-		if (k && all[k - 1].origin == all[i].origin && all[i].origin) {
-			all[k - 1].hits += all[i].hits;
-			all[k - 1].can |= all[i].can;
-		} else {
-			all[k++] = all[i];
-		}
+	return found;
+}
+
+bool eval_check_counter(const struct eval_check *ec, const struct rule *r, uint32_t index,
+			uint32_t expr, uint64_t *ret_packets, uint64_t *ret_bytes, bool *ret_timed)
+{
+	if (!chain_seen(ec, r, ret_timed))
+		return false;
+	for (uint32_t i = 0; i < ec->ir->n_states; i++) {
+		const struct ir_state *st = ec->ir->states[i];
+
+		if (!st->op->per_cpu || strcmp(st->op->name, "counter") != 0 ||
+		    !is_at(st, r, index, expr))
+			continue;
+		*ret_packets = ec->env.counters[st->index].packets;
+		*ret_bytes = ec->env.counters[st->index].bytes;
+		return true;
 	}
-	qsort(all, k, sizeof(*all), by_place);
-	for (size_t i = 0; i < k; i++) {
-		r->n_rules++;
-		r->n_rules_hit += all[i].hits != 0;
-		r->n_rules_never += !all[i].can;
-		if (!all[i].hits && all[i].can)
-			name_missed(r, all[i].rule);
-	}
-	free(all);
+	return false;
 }

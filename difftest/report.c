@@ -71,11 +71,15 @@ static void print_counters(const struct dt_result *r, FILE *out)
 	for (size_t i = 0; i < r->n_counters && i < 20; i++) {
 		const struct dt_counter_diff *d = &r->counters[i];
 
-		fprintf(out, "  %s: nft %llu packets %llu bytes, bpf %llu packets %llu bytes%s\n",
+		fprintf(out, "  %s: nft %llu packets %llu bytes, bpf %llu packets %llu bytes",
 			d->where, (unsigned long long)d->nft_packets,
 			(unsigned long long)d->nft_bytes, (unsigned long long)d->bpf_packets,
-			(unsigned long long)d->bpf_bytes,
-			d->excused ? " (explained by the packets above)" : "");
+			(unsigned long long)d->bpf_bytes);
+		if (d->has_eval)
+			fprintf(out, ", evaluator %llu packets %llu bytes",
+				(unsigned long long)d->eval_packets,
+				(unsigned long long)d->eval_bytes);
+		fprintf(out, "%s\n", d->excused ? " (explained: later fragments, or time)" : "");
 	}
 }
 

@@ -99,7 +99,7 @@ static void candidate(struct draft *d, const struct wish *w, uint8_t *v, struct 
 	}
 }
 
-static bool holds(const struct wish *w, const uint8_t *v)
+bool wish_holds(const struct wish *w, const uint8_t *v)
 {
 	uint32_t n = w->sel->width;
 	bool inside;
@@ -134,7 +134,7 @@ static bool settled_and_holds(struct draft *d, const struct wish *w)
 	for (uint32_t i = 0; i < w->sel->width; i++)
 		if (mask[i] != 0xff)
 			return false;
-	return holds(w, val);
+	return wish_holds(w, val);
 }
 
 static bool solve_value(struct draft *d, const struct ir_sel *sel, struct rng *rng)
@@ -158,7 +158,7 @@ bool draft_solve(struct draft *d, const struct wish *w, struct rng *rng)
 	memset(all, 0xff, sizeof(all));
 	for (int i = 0; i < TRIES; i++) {
 		candidate(d, w, v, rng);
-		if (holds(w, v) && push(d, w->sel, v, all, rng))
+		if (wish_holds(w, v) && push(d, w->sel, v, all, rng))
 			return true;
 		*d = old;
 	}

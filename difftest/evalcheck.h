@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the evaluator's check keeps: shared by evalcheck.c and coverage.c.
+ */
+#ifndef NFT_BPF_DIFFTEST_EVALCHECK_H
+#define NFT_BPF_DIFFTEST_EVALCHECK_H
+
+#include "difftest.h"
+#include "flow.h"
+
+struct prog_check {
+	bool whole; /* every base chain of that place is in the program */
+	bool blind; /* it reads what probes do not tell */
+	bool timed; /* some packet came to a step that clocks or chance decide */
+	bool *reach; /* by chain id */
+};
+
+struct eval_check {
+	struct difftest *dt;
+	const struct ir *ir;
+	struct prog_check *progs;
+	struct ir_env env;
+	uint32_t **hits; /* by chain id, rule */
+	bool timed;	 /* the packet at hand came to a step that clocks or chance decide */
+	uint8_t buf[65536 + 64];
+};
+
+#endif
