@@ -216,12 +216,31 @@ void write_elem(struct nlbuf *b, const struct set *s, const struct set_elem *e, 
 
 /* ---- objects and flowtables ---- */
 
+static void write_quota(struct nlbuf *b, struct blob attrs)
+{
+	size_t nest = nlbuf_nest(b, NFTA_OBJ_DATA);
+	struct blob value;
+	uint32_t pos = 0;
+	uint16_t type;
+
+	while (attr_next(attrs, &pos, &type, &value)) {
+		if (type == NFTA_QUOTA_FLAGS)
+			nlbuf_put_be32(b, type, quota_flags(attrs));
+		else
+			nlbuf_put_blob(b, type, value);
+	}
+	nlbuf_nest_end(b, nest);
+}
+
 void write_object(struct nlbuf *b, const struct object *o, enum write_as as)
 {
 	nlbuf_put_str(b, NFTA_OBJ_TABLE, o->table->name);
 	nlbuf_put_str(b, NFTA_OBJ_NAME, o->name);
 	nlbuf_put_be32(b, NFTA_OBJ_TYPE, o->type);
-	nlbuf_put_blob(b, NFTA_OBJ_DATA | NLA_F_NESTED, o->attrs);
+	if (as == WRITE_REQUEST && o->type == NFT_OBJECT_QUOTA)
+		write_quota(b, o->attrs);
+	else
+		nlbuf_put_blob(b, NFTA_OBJ_DATA | NLA_F_NESTED, o->attrs);
 	if (as == WRITE_TOLD) {
 		nlbuf_put_be64(b, NFTA_OBJ_HANDLE, o->handle);
 		nlbuf_put_be32(b, NFTA_OBJ_USE, o->refs);

@@ -101,6 +101,11 @@ static bool is_dynset_flags(const struct expr *e, uint16_t type)
 	       attr_find(e->attrs, NFTA_DYNSET_EXPRESSIONS, &v);
 }
 
+uint32_t quota_flags(struct blob attrs)
+{
+	return (uint32_t)attr_uint(attrs, NFTA_QUOTA_FLAGS, 0) & NFT_QUOTA_F_INV;
+}
+
 static void write_expr_data(struct nlbuf *b, const struct expr *e, const struct table *t)
 {
 	uint16_t name_type = 0, id_type = 0, type;
@@ -120,6 +125,8 @@ static void write_expr_data(struct nlbuf *b, const struct expr *e, const struct 
 		else if (is_dynset_flags(e, type))
 			nlbuf_put_be32(b, type,
 				       DYNSET_F_EXPR | (uint32_t)attr_uint(e->attrs, type, 0));
+		else if (type == NFTA_QUOTA_FLAGS && strcmp(e->name, "quota") == 0)
+			nlbuf_put_be32(b, type, quota_flags(e->attrs));
 		else if (!is_refused(e, type))
 			nlbuf_put_blob(b, type, value);
 	}

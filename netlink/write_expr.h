@@ -14,6 +14,8 @@ void write_verdict(struct nlbuf *b, uint16_t type, const struct table *t, uint32
 		   const char *chain, enum write_as as);
 /* As elements of an open list. */
 void write_exprs_request(struct nlbuf *b, const struct exprs *es, const struct table *t);
+/* Of a quota's attributes; the kernel tells one more, that it is used up, and refuses to be told. */
+uint32_t quota_flags(struct blob attrs);
 /* NFTA_RULE_COMPAT, where the rule has xtables matches or targets. */
 void write_compat(struct nlbuf *b, const struct rule *r);
 

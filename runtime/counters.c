@@ -113,6 +113,12 @@ static int compare_raw(const void *pa, const void *pb)
 	return a->expr < b->expr ? -1 : a->expr > b->expr;
 }
 
+void raw_sort(struct runtime *rt)
+{
+	if (rt->n_raw)
+		qsort(rt->raw, rt->n_raw, sizeof(*rt->raw), compare_raw);
+}
+
 const struct raw_counter *raw_find(const struct runtime *rt, const void *owner, uint64_t handle,
 				   uint32_t expr)
 {
@@ -354,6 +360,6 @@ int counters_overlay(struct runtime *rt, const struct manifest *m, struct rulese
 	if (err)
 		return err;
 	overlay_objects(rt, &c, rs);
-	qsort(rt->raw, rt->n_raw, sizeof(*rt->raw), compare_raw);
+	raw_sort(rt);
 	return 0;
 }

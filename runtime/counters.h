@@ -42,6 +42,7 @@ int counters_overlay(struct runtime *rt, const struct manifest *m, struct rulese
 /* What the kernel's own counter said at rt_model(), where that is not what the model shows. */
 const struct raw_counter *raw_find(const struct runtime *rt, const void *owner, uint64_t handle,
 				   uint32_t expr);
+void raw_sort(struct runtime *rt); /* after entries were added */
 
 /*
  * Makes and pins a new generation's maps, and the parts of @m about counters: strings are those of

@@ -15,6 +15,7 @@
 #include "../netlink/nfnl.h"
 #include "counters.h"
 #include "model.h"
+#include "states.h"
 
 void rt_state_fini(struct rt_state *s)
 {
@@ -154,6 +155,8 @@ int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret)
 		err = overlay(&s, rs);
 	if (!err && rt && s.current)
 		err = counters_overlay(rt, s.current, rs, ds);
+	if (!err && rt && s.current)
+		err = states_overlay(rt, rs, ds);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(rs);
@@ -167,5 +170,6 @@ int rt_counters_into_model(struct runtime *rt, struct ruleset *rs, struct diags 
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	return counters_overlay(rt, m, rs, ds);
+	err = counters_overlay(rt, m, rs, ds);
+	return err ? err : states_overlay(rt, rs, ds);
 }

@@ -15,6 +15,7 @@
 
 #include "../netlink/nfnl.h"
 #include "counters.h"
+#include "states.h"
 #include "takeover.h"
 
 /* ---- back on their hooks ---- */
@@ -26,6 +27,9 @@ static bool is_behind(const struct runtime *rt, const struct rule *r)
 		const struct raw_counter *raw;
 		struct packets_bytes now;
 
+		if (strcmp(r->exprs.array[i].name, "quota") == 0 &&
+		    states_quota_behind(rt, r, r->handle, i, r->exprs.array[i].attrs))
+			return true;
 		if (strcmp(r->exprs.array[i].name, "counter") != 0)
 			continue;
 		raw = raw_find(rt, r, r->handle, i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Named counters back to the kernel.
+ * Named counters and quotas back to the kernel.
  *
  * A named counter cannot be set (nf_tables_newobj() ignores a counter that is there), only made anew;
  * and it can only be deleted while nothing refers to it. So the rules of the chains that refer to it
@@ -13,6 +13,7 @@
 #include "../compiler/attr.h"
 #include "../netlink/nfnl.h"
 #include "counters.h"
+#include "states.h"
 #include "takeover.h"
 
 /* ---- what counts in the new programs ---- */
@@ -32,7 +33,7 @@ int counted_keys_init(struct counted_keys *k, const struct ir *ir)
 	if (!k->array)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		if (ir->states[i]->op->per_cpu)
+		if (ir->states[i]->op->per_cpu || strcmp(ir->states[i]->op->name, "quota") == 0)
 			k->array[k->n++] = ir->states[i]->key;
 	qsort(k->array, k->n, sizeof(*k->array), compare_keys);
 	return 0;
@@ -69,13 +70,15 @@ static bool is_behind(const struct runtime *rt, const struct object *o)
 	const struct raw_counter *raw = raw_find(rt, o, o->handle, 0);
 	struct packets_bytes now = counter_get(o->attrs);
 
+	if (o->type == NFT_OBJECT_QUOTA)
+		return states_quota_behind(rt, o, o->handle, 0, o->attrs);
 	return raw && (raw->value.packets != now.packets || raw->value.bytes != now.bytes);
 }
 
-static const char *object_of(const struct expr *e)
+static const char *object_of(const struct expr *e, uint32_t type)
 {
 	return strcmp(e->name, "objref") == 0 &&
-			       attr_uint(e->attrs, NFTA_OBJREF_IMM_TYPE, 0) == NFT_OBJECT_COUNTER ?
+			       attr_uint(e->attrs, NFTA_OBJREF_IMM_TYPE, 0) == type ?
 		       attr_str(e->attrs, NFTA_OBJREF_IMM_NAME) :
 		       NULL;
 }
@@ -86,7 +89,7 @@ static bool refers_to(const struct chain *c, const struct object *o)
 
 	list_for_each(r, &c->rules, node) {
 		for (uint32_t i = 0; i < r->exprs.n; i++) {
-			const char *name = object_of(&r->exprs.array[i]);
+			const char *name = object_of(&r->exprs.array[i], o->type);
 
 			if (name && strcmp(name, o->name) == 0)
 				return true;
@@ -102,7 +105,7 @@ static bool can_be_released(const struct object *o)
 	const struct set *s;
 
 	list_for_each(s, &o->table->sets, node)
-		if ((s->flags & NFT_SET_OBJECT) && s->obj_type == NFT_OBJECT_COUNTER)
+		if ((s->flags & NFT_SET_OBJECT) && s->obj_type == o->type)
 			return false;
 	list_for_each(c, &o->table->chains, node)
 		if ((c->flags & 4 /* NFT_CHAIN_BINDING */) && refers_to(c, o))
@@ -150,16 +153,16 @@ static int find_objects(const struct runtime *rt, const struct table *t,
 	int err = 0;
 
 	list_for_each(o, &t->objects, node) {
-		if (err || o->type != NFT_OBJECT_COUNTER || counted_keys_have(counted, o) ||
-		    !is_behind(rt, o))
+		if (err || (o->type != NFT_OBJECT_COUNTER && o->type != NFT_OBJECT_QUOTA) ||
+		    counted_keys_have(counted, o) || !is_behind(rt, o))
 			continue;
 		if (can_be_released(o))
 			err = add_object(ret, o);
 		else
 			diag_add(ds, DIAG_WARNING, "counter-lost",
 				 &(struct diag_place){ .family = t->family, .table = t->name },
-				 "counter %s: what BPF programs counted cannot be given back",
-				 o->name);
+				 "%s %s: what BPF programs counted cannot be given back",
+				 o->type == NFT_OBJECT_QUOTA ? "quota" : "counter", o->name);
 	}
 	return err ? err : add_chains(ret, t);
 }

@@ -22,6 +22,7 @@
 #include "../netlink/nfnl.h"
 #include "counters.h"
 #include "sets.h"
+#include "states.h"
 #include "takeover.h"
 
 void takeover_fini(struct takeover *tk)
@@ -141,6 +142,9 @@ int takeover_fill(struct takeover *tk)
 		if (!err && tk->obj)
 			err = counters_make(tk->rt, tk->gen, tk->rs, tk->plan->lowered.ir, tk->obj,
 					    tk->m, tk->ds);
+		if (!err && tk->obj)
+			err = states_make(tk->rt, tk->gen, tk->old, tk->rs, tk->plan->lowered.ir,
+					  tk->ds);
 		if (!err)
 			err = manifest_write(tk->rt, tk->gen, tk->m, tk->ds);
 	}
@@ -263,6 +267,8 @@ static int commit(struct takeover *tk, const struct batch *b)
 	/* What a killed process had not yet noted is found by position: no reason to stop. */
 	if (!err && tk->m)
 		err = counters_note_handles(tk->rt, tk->gen, tk->m, tk->rs, tk->ds);
+	if (!err && tk->m)
+		err = states_note_handles(tk->rt, tk->gen, tk->rs, tk->ds);
 	return err;
 }
 
@@ -324,6 +330,8 @@ static int flip(struct takeover *tk)
 		usleep(100000);
 	if (tk->state.current && tk->m)
 		err = counters_carry(tk->rt, tk->old, tk->state.current, tk->gen, tk->m, tk->ds);
+	if (!err && tk->m)
+		err = states_carry(tk->rt, tk->old, tk->gen, tk->ds);
 	return err;
 }
 

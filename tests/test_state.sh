@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What rules keep between packets: limits, quotas and last go on over a reload as in the kernel, are
+# listed, go back with `give`; limits and quotas pass what the interpreter passes beside them.
+. "$(dirname "$0")/lib.sh"
+
+n=st-n-$$
+netns $n
+cat >"$tmp/a.nft" <<'NFT'
+table ip t {
+	quota named {
+		over 1 mbytes
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		icmp type echo-request quota over 1000 bytes counter comment "over"
+		icmp type echo-request quota name "named" comment "named"
+		icmp type echo-request limit rate 1/hour burst 5 packets counter comment "limit"
+		icmp type echo-request quota 200 bytes counter comment "within"
+	}
+}
+NFT
+pings() { in_ns $n ping -q -c "$1" -i 0.01 -s 72 127.0.0.1 >/dev/null; } # 100 bytes each
+text() { "$@" 2>&1; }
+number() { # WHAT COMMAND…: the number in front of "packets" of the rule with that comment
+	local what=$1
+	shift
+	"$@" list chain ip t input | sed -n "s/.*counter packets \([0-9]*\) .*comment \"$what\".*/\1/p"
+}
+
+ok "nft-bpf -f" nb $n --require-bpf -f "$tmp/a.nft"
+pings 4
+like "a quota is listed" "$(text nb $n list ruleset)" 'quota over 1000 bytes used 400 bytes'
+like "a named quota is listed" "$(text nb $n list ruleset)" 'over 1 mbytes used 400 bytes'
+is "the limit's bucket" "$(number limit nb $n)" 4
+ok "nft-bpf add rule" nb $n add rule ip t input udp dport 9 drop
+like "a quota goes on" "$(text nb $n list ruleset)" 'quota over 1000 bytes used 400 bytes'
+pings 10
+like "a quota goes on over a reload" "$(text nb $n list ruleset)" 'quota over 1000 bytes used 1000 bytes'
+like "a named one too" "$(text nb $n list ruleset)" 'over 1 mbytes used 1400 bytes'
+is "packets over the quota" "$(number over nb $n)" 4
+is "packets within the quota" "$(number within nb $n)" 2
+is "the limit's bucket is not filled by a reload" "$(number limit nb $n)" 5
+ok "nft-bpf give" nb $n give
+like "the kernel has the quota" "$(text in_ns $n nft list ruleset)" 'quota over 1000 bytes used 1000 bytes'
+like "the kernel has the named one" "$(text in_ns $n nft list ruleset)" 'over 1 mbytes used 1400 bytes'
+pings 1
+is "the interpreter goes on with it" "$(number over in_ns $n nft)" 5
+in_ns $n nft add quota ip t named2 '{ 50 bytes used 50 bytes; }'
+in_ns $n nft add rule ip t input quota name named2 udp dport 1 drop
+ok "nft-bpf take, of a quota that is used up" nb $n --require-bpf take
+pings 1
+is "and on" "$(number over nb $n)" 6
+ok "nft-bpf give" nb $n give
+is "and back" "$(number over in_ns $n nft)" 6
+plan
