@@ -22,6 +22,8 @@ struct rnd_packet {
 struct rnd {
 	uint64_t x;
 	uint8_t pf;
+	bool real; /* packets have to get to a hook on a device with this address */
+	uint8_t dst_mac[6];
 	struct rnd_packet packets[RND_PACKETS];
 	struct ir *ir;
 	struct ir_sel *sels[24];
@@ -49,13 +51,26 @@ static uint32_t rnd_pick(struct rnd *r, const uint8_t *of, uint32_t n)
 
 /* ---- packets ---- */
 
+/* Of the IPv4 header: a wrong one never gets to a hook. */
+static void rnd_checksum(uint8_t *ip, uint32_t len)
+{
+	uint32_t sum = 0;
+
+	ip[10] = ip[11] = 0;
+	for (uint32_t i = 0; i < len; i += 2)
+		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	ip[10] = (uint8_t)(sum >> 8);
+	ip[11] = (uint8_t)sum;
+}
+
 static void rnd_v4(struct rnd *r, uint8_t *ip, uint32_t len)
 {
 	static const uint8_t protos[] = {6, 6, 17, 17, 1, 132, 51};
 	uint32_t ihl = rnd_below(r, 4) ? 5 : 5 + rnd_below(r, 11);
 
-	if (20 + 8 > len)
-		ihl = 5;
+	ihl = MIN(ihl, len / 4);
 	ip[0] = (uint8_t)(0x40 | ihl);
 	ip[2] = (uint8_t)(len >> 8);
 	ip[3] = (uint8_t)len;
@@ -63,6 +78,7 @@ static void rnd_v4(struct rnd *r, uint8_t *ip, uint32_t len)
 	if (rnd_below(r, 8) == 0)
 		ip[7] = (uint8_t)rnd_below(r, 3);
 	ip[9] = (uint8_t)rnd_pick(r, protos, sizeof(protos));
+	rnd_checksum(ip, 4 * ihl);
 }
 
 static void rnd_v6(struct rnd *r, uint8_t *ip, uint32_t len)
@@ -75,6 +91,10 @@ static void rnd_v6(struct rnd *r, uint8_t *ip, uint32_t len)
 	ip[4] = (uint8_t)((len - 40) >> 8);
 	ip[5] = (uint8_t)(len - 40);
 	*next = (uint8_t)rnd_pick(r, protos, sizeof(protos));
+	if (r->real) { /* what ip6_rcv_core() lets pass */
+		ip[8] = ip[24] = 0x20;
+		*next = *next ? *next : 60;
+	}
 	while (at + 8 <= len && (*next == 0 || *next == 43 || *next == 44 || *next == 60)) {
 		uint8_t kind = *next;
 
@@ -96,6 +116,8 @@ static void rnd_packet(struct rnd *r, struct rnd_packet *p)
 	/* Few values per byte, so that two packets are alike in some. */
 	for (uint32_t i = 0; i < RND_FRAME; i++)
 		p->frame[i] = (uint8_t)(rnd_below(r, 3) ? rnd_below(r, 3) : 250 + rnd_below(r, 6));
+	if (r->real)
+		memcpy(p->frame, r->dst_mac, 6);
 	p->frame[12] = r->pf == NFPROTO_IPV4 ? 0x08 : 0x86;
 	p->frame[13] = r->pf == NFPROTO_IPV4 ? 0x00 : 0xdd;
 	if (r->pf == NFPROTO_IPV4)

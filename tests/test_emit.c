@@ -203,6 +203,85 @@ static void test_parts(void **state)
 		run_random(seed, NFPROTO_IPV4, NF_INET_LOCAL_IN, 2, 2, 90);
 }
 
+/* ---- messages ---- */
+
+static bool eval_nothing(const struct ir_sel *sel, const struct ir_env *env, uint8_t *out)
+{
+	(void)sel;
+	(void)env;
+	(void)out;
+	return false;
+}
+
+static const struct ir_leaf leaf_without_helper IR_LEAF_TABLE = {
+	.name = "test nothing",
+	.helper = "test_nothing",
+	.width = 4,
+	.eval = eval_nothing,
+};
+
+static struct ir *parse(const char *text)
+{
+	struct diags ds;
+	struct ir *ir;
+
+	diags_init(&ds);
+	if (ir_parse(text, strlen(text), "test", &ds, &ir)) {
+		show(&ds);
+		fail();
+	}
+	diags_fini(&ds);
+	return ir;
+}
+
+static void test_missing_helper(void **state)
+{
+	struct ir *ir = parse("ir 1\nchain v4 ip t c base hook input priority 0 policy accept {\n"
+			      "rule 3 handle 9 {\n0: guard eq (test nothing) 0x00000001\n}\n}\n"
+			      "prog p v4 hook input priority 0 { (v4 ip t c) }\n");
+	struct emitted e = {0};
+	struct diags ds;
+	struct diag *d;
+
+	(void)state;
+	diags_init(&ds);
+	assert_int_equal(emit_open(&ds)->compile(ir, &options, &ds, &e), -ENOSYS);
+	assert_null(e.object);
+	assert_int_equal(ds.count[DIAG_ERROR], 1);
+	d = list_entry(ds.list.next, struct diag, node);
+	assert_string_equal(d->code, "helper-missing");
+	assert_string_equal(d->text, "test nothing: no BPF helper nb_test_nothing");
+	assert_string_equal(d->at.chain, "c");
+	assert_int_equal(d->at.rule, 3);
+	diags_fini(&ds);
+	ir_free(ir);
+}
+
+/* The texts, and that an instruction's line is its rule. */
+static void test_texts(void **state)
+{
+	struct ir *ir = parse("ir 1\nchain v4 inet t c base hook input priority 0 policy accept {\n"
+			      "rule 7 handle 9 {\n0: guard eq (load nh 12 4) 0x0a000001\n"
+			      "1: verdict drop\n}\n}\n"
+			      "prog p v4 hook input priority 0 { (v4 inet t c) }\n");
+	struct emit_options opt = {.cpus = CPUS, .want_llvm = true, .want_asm = true};
+	struct emitted e = {0};
+	struct bpf_run run;
+	struct diags ds;
+
+	(void)state;
+	diags_init(&ds);
+	assert_int_equal(emit_open(&ds)->compile(ir, &opt, &ds, &e), 0);
+	assert_non_null(strstr(e.llvm, "define i32 @p("));
+	assert_non_null(strstr(e.assembly, "167772161"));
+	if (bpf_run_load(&run, &e, 2) == 0)
+		assert_non_null(strstr(run.log, "@ inet t c:7"));
+	bpf_run_fini(&run);
+	emitted_fini(&e);
+	diags_fini(&ds);
+	ir_free(ir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +290,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_bases, show_failed),
 		cmocka_unit_test_teardown(test_output, show_failed),
 		cmocka_unit_test_teardown(test_parts, show_failed),
+		cmocka_unit_test(test_missing_helper),
+		cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The module's entry. LLVM ends the process on what it cannot do (report_fatal_error()), so it runs
- * in a child, which hands back the object, or diagnostics, in memory that both share.
+ * The module's entry. LLVM ends the process on what it cannot do (report_fatal_error()), and its
+ * CO-RE pass keeps globals of one module for the next (LLVM 19 crashes on the second), so it runs in a
+ * child, which hands back the object, or diagnostics, in memory that both share.
  */
 #include <errno.h>
 #include <signal.h>
@@ -226,7 +227,7 @@ static int compile(const struct ir *ir, const struct emit_options *opt, struct d
 	int fd, err;
 	pid_t pid;
 
-	/* For debuggers and profilers. */
+	/* For debuggers and profilers, once in a process. */
 	if (getenv("NFT_BPF_EMIT_NO_FORK"))
 		return compile_here(ir, opt, ds, ret);
 	fd = memfd_create("nft-bpf-object", MFD_CLOEXEC);
