@@ -17,7 +17,7 @@
 
 enum {
 	MIN_RUN = 4,	/* rules; fewer are faster one by one */
-	MIN_BOXES = 24, /* for boxes */
+	MIN_BOXES = 64, /* for boxes: below, code is as fast, and the verifier needs 50 ms less */
 	MIN_MAJOR = 32, /* rules of a stretch that is a run of its own in a long region… */
 	MAJOR_PART = 8, /* …when it is at least this part of it */
 	MAX_ROWS = 1 << 20,
