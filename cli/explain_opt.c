@@ -116,8 +116,8 @@ json_t *explain_look_ups_json(const struct ir *ir, const struct chain *c)
 
 		for (uint32_t r = 0; ic->origin == c && r < ic->n_rules; r++)
 			if (dispatch_of(&ic->rules[r]))
-				json_array_append_new(list,
-						      dispatch_json(ic, dispatch_of(&ic->rules[r])));
+				json_array_append_new(
+					list, dispatch_json(ic, dispatch_of(&ic->rules[r])));
 	}
 	return list;
 }

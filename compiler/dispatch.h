@@ -13,8 +13,8 @@
  *
  * Records. Rules that differ in nothing but their counters share code, a "shape". So what a look-up
  * gives is a record of u32 words: the shape's number (when there are several), then the number of
- * each counter of it, in the order of its steps. A program grows with the number of shapes, not with
- * that of rules.
+ * each counter of it, in the order of its steps. A program grows with the number of shapes, not
+ * with that of rules.
  */
 #ifndef NFT_BPF_COMPILER_DISPATCH_H
 #define NFT_BPF_COMPILER_DISPATCH_H
@@ -22,9 +22,9 @@
 #include "classify/classify.h"
 #include "ir.h"
 
-#define DISPATCH_MAX_CODE     32    /* pieces of CODE */
-#define DISPATCH_MAX_SHAPES   8192  /* each is code */
-#define DISPATCH_MAX_COUNTERS 15    /* of one rule */
+#define DISPATCH_MAX_CODE     32   /* pieces of CODE */
+#define DISPATCH_MAX_SHAPES   8192 /* each is code */
+#define DISPATCH_MAX_COUNTERS 15   /* of one rule */
 
 struct dispatch_piece {
 	const uint8_t *lo, *hi; /* table->key_width bytes; hi == lo: a point */
@@ -34,7 +34,7 @@ struct dispatch_piece {
 struct dispatch_table {
 	bool lacks[IR_MAX_FIELDS]; /* has the byte in front */
 	uint32_t key_width;
-	/* CODE, TREE: disjoint, ascending; HASH: distinct; BOXES: the rows. Number: classify's index. */
+	/* CODE, TREE: disjoint, ascending; HASH: distinct; BOXES: the rows. By classify's index. */
 	struct dispatch_piece *pieces;
 	uint32_t n_pieces;
 	uint32_t *shape;  /* by rule */
@@ -50,8 +50,8 @@ struct dispatch_table {
 bool sel_may_lack(const struct ir_sel *sel, uint8_t pf);
 
 /*
- * The table of @d, made when it is not there yet. 0; -EINVAL: its form cannot have such rows; -E2BIG:
- * too many shapes or pieces, or boxes that overlap too much.
+ * The table of @d, made when it is not there yet. 0; -EINVAL: its form cannot have such rows;
+ * -E2BIG: too many shapes or pieces, or boxes that overlap too much.
  */
 int dispatch_table_get(struct ir *ir, struct ir_dispatch *d, const struct dispatch_table **ret);
 

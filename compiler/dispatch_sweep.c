@@ -25,7 +25,8 @@ static int compare_rows(const void *pa, const void *pb, void *arg)
 {
 	const struct sweep *s = arg;
 
-	return memcmp(s->rows[*(const uint32_t *)pa].lo, s->rows[*(const uint32_t *)pb].lo, s->width);
+	return memcmp(s->rows[*(const uint32_t *)pa].lo, s->rows[*(const uint32_t *)pb].lo,
+		      s->width);
 }
 
 static void push(struct sweep *s, uint32_t row)
@@ -64,7 +65,8 @@ static bool step_up(uint8_t *bytes, uint32_t width)
 static void add_piece(struct sweep *s, const uint8_t *from, const uint8_t *next)
 {
 	uint32_t rule = s->rows[s->heap[0]].rule;
-	struct dispatch_piece *last = s->n_out ? &s->out[s->n_out - 1] : NULL, p = {from, NULL, rule};
+	struct dispatch_piece *last = s->n_out ? &s->out[s->n_out - 1] : NULL,
+			      p = {from, NULL, rule};
 	uint8_t *hi = arena_alloc(s->a, s->width), after[IR_MAX_WIDTH + IR_MAX_FIELDS];
 	uint32_t i = s->width;
 

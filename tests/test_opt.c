@@ -37,15 +37,25 @@ static const struct field {
 	const char *sel;
 	uint8_t width;
 } fields[] = {
-	{"(load nh 12 4)", 4},	     {"(load nh 12 3)", 3},
-	{"(load nh 12 1)", 1},	     {"(and (load nh 12 4) 0xfffff000)", 4},
-	{"(load nh 16 4)", 4},	     {"(meta l4proto)", 1},
-	{"(load th 0 2)", 2},	     {"(load th 2 2)", 2},
-	{"(and (load th 13 1) 0x12)", 1}, {"(meta mark)", 4},
-	{"(concat (load nh 16 4) (load th 2 2))", 6}, {"(load nh 40 2)", 2},
-	{"(load th 0 1)", 1},	     {"(meta oif)", 4},	     {"(meta iifname)", 16},
-	{"(load nh 9 1)", 1},	     {"(load th 0 4)", 4},
-	{"(and (load th 2 2) 0xfff0)", 2}, {"(and (load nh 16 4) 0xff00ff00)", 4},
+	{"(load nh 12 4)", 4},
+	{"(load nh 12 3)", 3},
+	{"(load nh 12 1)", 1},
+	{"(and (load nh 12 4) 0xfffff000)", 4},
+	{"(load nh 16 4)", 4},
+	{"(meta l4proto)", 1},
+	{"(load th 0 2)", 2},
+	{"(load th 2 2)", 2},
+	{"(and (load th 13 1) 0x12)", 1},
+	{"(meta mark)", 4},
+	{"(concat (load nh 16 4) (load th 2 2))", 6},
+	{"(load nh 40 2)", 2},
+	{"(load th 0 1)", 1},
+	{"(meta oif)", 4},
+	{"(meta iifname)", 16},
+	{"(load nh 9 1)", 1},
+	{"(load th 0 4)", 4},
+	{"(and (load th 2 2) 0xfff0)", 2},
+	{"(and (load nh 16 4) 0xff00ff00)", 4},
 };
 
 struct writer {
@@ -128,8 +138,8 @@ static uint32_t put_set(struct writer *l, uint32_t width)
 
 static void put_guard(struct writer *l, const struct field *f)
 {
-	static const char *const kinds[] = {"eq", "eq", "eq", "eq", "range", "range", "ne",
-					    "not_range", "in", "not_in", "need"};
+	static const char *const kinds[] = {"eq", "eq",	       "eq", "eq",     "range", "range",
+					    "ne", "not_range", "in", "not_in", "need"};
 	const char *kind = kinds[rnd(l->n_kinds)];
 	uint8_t b[16];
 
@@ -151,8 +161,8 @@ static void put_guard(struct writer *l, const struct field *f)
 
 static void put_verdict(struct writer *l, bool may_jump)
 {
-	static const char *const verdicts[] = {"accept", "drop", "drop",   "accept", "return",
-					       "jump d", "goto d", "continue", "",	"jump e"};
+	static const char *const verdicts[] = {"accept", "drop",   "drop",     "accept", "return",
+					       "jump d", "goto d", "continue", "",	 "jump e"};
 	const char *v = verdicts[rnd(may_jump ? 10 : 5)];
 
 	if (*v)
@@ -302,10 +312,12 @@ static uint32_t rows_say(const struct ir_dispatch *d, const uint8_t *values, uin
 		uint32_t at = 0;
 
 		for (uint32_t f = 0; f < d->n_fields; at += d->fields[f++]->width)
-			holds &= (d->rows[i].any & 1u << f) ||
-				 ((defined & 1u << f) &&
-				  memcmp(values + at, d->rows[i].lo + at, d->fields[f]->width) >= 0 &&
-				  memcmp(values + at, d->rows[i].hi + at, d->fields[f]->width) <= 0);
+			holds &=
+				(d->rows[i].any & 1u << f) ||
+				((defined & 1u << f) &&
+				 memcmp(values + at, d->rows[i].lo + at, d->fields[f]->width) >=
+					 0 &&
+				 memcmp(values + at, d->rows[i].hi + at, d->fields[f]->width) <= 0);
 		if (holds)
 			return d->rows[i].rule;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How much code the rules behind a dispatch lead to. A dispatch cannot be cut (emit/plan_cut.c), and
- * neither LLVM nor the verifier nor a branch's reach has room for everything: a run ends where the
- * chains that it jumps to have become too large.
+ * How much code the rules behind a dispatch lead to. A dispatch cannot be cut (emit/plan_cut.c),
+ * and neither LLVM nor the verifier nor a branch's reach has room for everything: a run ends where
+ * the chains that it jumps to have become too large.
  */
 #include "opt.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Headers' fields. nft loads as few bytes as it can (10.0.0.0/8 is one byte) and merges neighbours
- * (source and destination port, one load); here one field is always the same selector, so that rules
- * meet in it.
+ * (source and destination port, one load); here one field is always the same selector, so that
+ * rules meet in it.
  */
 #include <linux/netfilter.h>
 
@@ -13,9 +13,12 @@ static const struct header_field {
 	uint8_t pf; /* 0: any */
 	uint8_t offset, width;
 } fields[] = {
-	{"load nh", NFPROTO_IPV4, 12, 4}, {"load nh", NFPROTO_IPV4, 16, 4},
-	{"load nh", NFPROTO_IPV6, 8, 16}, {"load nh", NFPROTO_IPV6, 24, 16},
-	{"load th", 0, 0, 2},		  {"load th", 0, 2, 2},
+	{"load nh", NFPROTO_IPV4, 12, 4},
+	{"load nh", NFPROTO_IPV4, 16, 4},
+	{"load nh", NFPROTO_IPV6, 8, 16},
+	{"load nh", NFPROTO_IPV6, 24, 16},
+	{"load th", 0, 0, 2},
+	{"load th", 0, 2, 2},
 };
 
 static const struct header_field *find_at(const struct ir_sel *sel, uint8_t pf, uint64_t offset)

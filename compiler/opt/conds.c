@@ -2,9 +2,9 @@
 /*
  * The guards at the start of a rule as conditions: per selector, the ranges its value must lie in.
  *
- * Only what is pure is read, and only up to the first step that does something or may change; so the
- * order of guards does not matter, nor which of them fails. A mask that is a prefix gives a range of
- * what is masked, an equal concatenation conditions on its parts.
+ * Only what is pure is read, and only up to the first step that does something or may change; so
+ * the order of guards does not matter, nor which of them fails. A mask that is a prefix gives a
+ * range of what is masked, an equal concatenation conditions on its parts.
  */
 #include "../dispatch.h"
 #include "opt.h"
@@ -188,7 +188,8 @@ static bool set_ranges(const struct ir_set *set, uint32_t width, struct ir *ir, 
 		if (e->expires)
 			return false;
 		if (!e->lo) {
-			ret->r[0] = (struct opt_range){filled(ir, width, 0), filled(ir, width, 0xff)};
+			ret->r[0] =
+				(struct opt_range){filled(ir, width, 0), filled(ir, width, 0xff)};
 			ret->n = 1;
 			return true;
 		}

@@ -3,7 +3,8 @@
  * Dead rules: those that no packet reaches, and guards that a hook decides.
  *
  * Needs: the conditions of the chain's rules.
- * Keeps: everything; a dead rule becomes one that never matches, so it is still there to be told of.
+ * Keeps: everything; a dead rule becomes one that never matches, so it is still there to be told
+ * of.
  *
  * A rule is dead behind one that always decides for what the later one asks for. Devices: there is
  * no output device before routing and none for input that comes from here (nf_hook_state of the
@@ -16,7 +17,8 @@
 
 enum {
 	MAX_WALLS = 64, /* rules that later ones are compared with… */
-	MAX_POINTS = 16 /* …and of these with nothing but constants: long lists of them are common */
+	MAX_POINTS =
+		16 /* …and of these with nothing but constants: long lists of them are common */
 };
 
 /* ---- what hooks know ---- */
@@ -84,8 +86,7 @@ static bool is_within(const struct opt_cond *c, const struct opt_cond *wide)
 	uint32_t width = c->sel->width, k = 0;
 
 	for (uint32_t i = 0; i < c->n_ranges; i++) {
-		while (k < wide->n_ranges &&
-		       memcmp(wide->ranges[k].hi, c->ranges[i].lo, width) < 0)
+		while (k < wide->n_ranges && memcmp(wide->ranges[k].hi, c->ranges[i].lo, width) < 0)
 			k++;
 		if (k == wide->n_ranges || memcmp(wide->ranges[k].lo, c->ranges[i].lo, width) > 0 ||
 		    memcmp(wide->ranges[k].hi, c->ranges[i].hi, width) < 0)
@@ -137,8 +138,7 @@ static void drop_guard(struct opt_chain *oc, uint32_t i, uint32_t k)
 	uint32_t step = o->conds[k].step;
 
 	r->steps = arena_memdup(oc->ir->arena, r->steps, r->n_steps * sizeof(*r->steps));
-	memmove(&r->steps[step], &r->steps[step + 1],
-		(r->n_steps - step - 1) * sizeof(*r->steps));
+	memmove(&r->steps[step], &r->steps[step + 1], (r->n_steps - step - 1) * sizeof(*r->steps));
 	r->n_steps--;
 	o->n_guards--;
 	o->n_conds--;

@@ -8,8 +8,8 @@
  * too; behind it, the rule after the run is next. (Or it is merged with those: notes.c.)
  *
  * A region is as many rules in a row as have conditions over a few fields. In it, where most rules
- * ask for the same fields those are a run; in a small one so is every stretch of at least a few. What
- * all rules of a run ask for alike stays a guard in front.
+ * ask for the same fields those are a run; in a small one so is every stretch of at least a few.
+ * What all rules of a run ask for alike stays a guard in front.
  */
 #include "../dispatch.h"
 #include "opt.h"
@@ -187,14 +187,42 @@ static bool fits(struct pass *p, uint32_t from, uint32_t end)
 	return true;
 }
 
+/*
+ * The run with notes merged into it, into @d, and its end: all of it, or up to the first rule that
+ * may pass a packet on and is no note. Not worth it where that is not behind @stop.
+ */
+static bool merge_notes(struct pass *p, uint32_t from, uint32_t stop, uint32_t end,
+			struct ir_dispatch *d, uint32_t *ret_end)
+{
+	uint32_t ends[2] = {end, from};
+
+	while (ends[1] < end && (p->rules[ends[1]].never || !p->rules[ends[1]].may_pass ||
+				 opt_is_note(&p->rules[ends[1]])))
+		ends[1]++;
+	ends[1] = MIN(ends[1] + 1, end);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct ir_dispatch notes = *d;
+
+		if ((i && ends[1] == end) || ends[i] <= stop || ends[i] - from < MIN_RUN ||
+		    !fits(p, from, ends[i]) ||
+		    !opt_fill_notes(p->ir, &notes, p->rules, from, ends[i]) ||
+		    !choose_form(p, &notes))
+			continue;
+		*d = notes;
+		*ret_end = ends[i];
+		return true;
+	}
+	return false;
+}
+
 /* Puts the rules [from, end) out, as a dispatch as far as that goes; returns where it stopped. */
 static uint32_t make_run(struct pass *p, uint32_t from, uint32_t end)
 {
 	struct ir_rule head = *p->rules[from].rule;
 	struct ir_step step = {.kind = IR_DISPATCH};
-	struct ir_dispatch *d = ir_dispatch_new(p->ir), notes;
+	struct ir_dispatch *d = ir_dispatch_new(p->ir);
 	struct opt_fields f = {0};
-	uint32_t stop;
+	uint32_t stop, notes_end;
 
 	head.steps = NULL;
 	head.n_steps = 0;
@@ -207,11 +235,8 @@ static uint32_t make_run(struct pass *p, uint32_t from, uint32_t end)
 	d->width = f.width;
 	memcpy(d->fields, f.sel, sizeof(d->fields));
 	stop = f.n ? fill(p, d, from, end) : end;
-	notes = *d;
-	if (stop < end && fits(p, from, end) && opt_fill_notes(p->ir, &notes, p->rules, from, end) &&
-	    choose_form(p, &notes)) {
-		*d = notes;
-		stop = end;
+	if (stop < end && merge_notes(p, from, stop, end, d, &notes_end)) {
+		stop = notes_end;
 	} else if (!f.n || d->n_rules < MIN_RUN || !choose_form(p, d)) {
 		copy_rules(p, from, stop);
 		return stop;
@@ -313,8 +338,8 @@ static void do_region(struct pass *p, uint32_t from, uint32_t end)
 
 void opt_dispatch(struct opt_chain *oc)
 {
-	struct pass p = {.ir = oc->ir, .chain = oc->chain, .rules = oc->rules,
-			 .budget = oc->budget};
+	struct pass p = {
+		.ir = oc->ir, .chain = oc->chain, .rules = oc->rules, .budget = oc->budget};
 	uint32_t i, end;
 
 	if (oc->chain->n_rules < MIN_RUN)

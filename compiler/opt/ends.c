@@ -55,8 +55,8 @@ static bool verdict_ends(struct opt_ends *e, const struct ir_verdict *v)
 }
 
 /*
- * A final verdict, and nothing before it that can fail. @leaves: return and goto are final, too: they
- * leave the rule's chain.
+ * A final verdict, and nothing before it that can fail. @leaves: return and goto are final, too:
+ * they leave the rule's chain.
  */
 static bool ends(struct opt_ends *e, const struct ir_rule *r, uint32_t from, bool leaves)
 {
@@ -64,8 +64,8 @@ static bool ends(struct opt_ends *e, const struct ir_rule *r, uint32_t from, boo
 		const struct ir_step *s = &r->steps[i];
 
 		if (s->kind == IR_VERDICT && s->verdict.code != IR_CONTINUE)
-			return (leaves && (s->verdict.code == IR_RETURN ||
-					   s->verdict.code == IR_GOTO)) ||
+			return (leaves &&
+				(s->verdict.code == IR_RETURN || s->verdict.code == IR_GOTO)) ||
 			       verdict_ends(e, &s->verdict);
 		if (s->kind == IR_VERDICT)
 			continue;

@@ -30,8 +30,7 @@ struct sweep {
 	uint64_t work;
 };
 
-/* Does nothing but what cannot fail and does not decide. */
-static bool is_note(const struct opt_rule *r)
+bool opt_is_note(const struct opt_rule *r)
 {
 	for (uint32_t i = r->n_guards; i < r->rule->n_steps; i++) {
 		const struct ir_step *s = &r->rule->steps[i];
@@ -96,7 +95,7 @@ static bool read_bundle(const struct sweep *s, struct bundle *ret)
 
 		if (ret->n && ret->at[ret->n - 1] == at)
 			continue;
-		if (ret->n && !is_note(&s->rules[ret->at[ret->n - 1]]))
+		if (ret->n && !opt_is_note(&s->rules[ret->at[ret->n - 1]]))
 			return false;
 		if (ret->n == MAX_BUNDLE)
 			return false;
@@ -119,8 +118,8 @@ static int compare_rows(const void *pa, const void *pb, void *arg)
 {
 	const struct sweep *s = arg;
 
-	return memcmp(s->rows.rows[*(const uint32_t *)pa].lo, s->rows.rows[*(const uint32_t *)pb].lo,
-		      s->d->width);
+	return memcmp(s->rows.rows[*(const uint32_t *)pa].lo,
+		      s->rows.rows[*(const uint32_t *)pb].lo, s->d->width);
 }
 
 /* The next byte string up or down, or NULL. */
@@ -198,8 +197,7 @@ static bool sweep(struct sweep *s)
 		struct bundle b;
 
 		expire(s, cuts[i]);
-		while (next < n &&
-		       memcmp(s->rows.rows[by_lo[next]].lo, cuts[i], s->d->width) == 0)
+		while (next < n && memcmp(s->rows.rows[by_lo[next]].lo, cuts[i], s->d->width) == 0)
 			insert(s, by_lo[next++]);
 		if (!read_bundle(s, &b) || s->work > MAX_WORK)
 			return false;

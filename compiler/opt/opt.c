@@ -14,8 +14,7 @@ void opt_run(struct ir *ir, const struct opt_options *opt)
 	opt_ends_init(&ends, ir);
 	opt_budget_init(&budget, ir);
 	for (uint32_t i = 0; i < ir->n_chains; i++) {
-		struct opt_chain oc = {
-			.ir = ir, .chain = ir->chains[i], .budget = &budget};
+		struct opt_chain oc = {.ir = ir, .chain = ir->chains[i], .budget = &budget};
 
 		if (!oc.chain->lowered)
 			continue;

@@ -69,6 +69,8 @@ bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b);
 
 /* ---- notes.c: runs in which some rules only take note ---- */
 
+/* Does nothing but what cannot fail and does not decide. */
+bool opt_is_note(const struct opt_rule *r);
 /* Fills @d, whose fields are set, with all rules [from, end) of @rules; false: not possible. */
 bool opt_fill_notes(struct ir *ir, struct ir_dispatch *d, const struct opt_rule *rules,
 		    uint32_t from, uint32_t end);

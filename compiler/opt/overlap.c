@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rules that may pass a packet on to the next one must not share a packet with a later rule of their
- * run: the dispatch looks only once. Here rows are added one rule after the other, and the first
- * that such a rule stands before ends the run.
+ * Rules that may pass a packet on to the next one must not share a packet with a later rule of
+ * their run: the dispatch looks only once. Here rows are added one rule after the other, and the
+ * first that such a rule stands before ends the run.
  */
 #include "../ir_index.h"
 #include "overlap.h"
@@ -70,8 +70,8 @@ void opt_overlap_add(struct opt_overlap *o, const struct ir_row *rows, uint32_t 
 		if (is_point(o->d, &rows[i])) {
 			struct ir_row *copy = arena_memdup(o->a, &rows[i], sizeof(*copy));
 
-			ir_index_add(&o->index, o->a,
-				     ir_hash(IR_HASH_INIT, copy->lo, o->d->width), copy);
+			ir_index_add(&o->index, o->a, ir_hash(IR_HASH_INIT, copy->lo, o->d->width),
+				     copy);
 			ARENA_PUSH(o->a, o->points, o->n_points, rows[i]);
 		} else {
 			ARENA_PUSH(o->a, o->boxes, o->n_boxes, rows[i]);

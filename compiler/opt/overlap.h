@@ -14,7 +14,8 @@ struct opt_overlap {
 	uint64_t compares;
 };
 void opt_overlap_init(struct opt_overlap *o, struct arena *a, const struct ir_dispatch *d);
-/* Whether one of @rows may hold together with one that was added; true too when it takes too long. */
+/* Whether one of @rows may hold together with one that was added; true too when it takes too long.
+ */
 bool opt_overlap_meets(struct opt_overlap *o, const struct ir_row *rows, uint32_t n);
 void opt_overlap_add(struct opt_overlap *o, const struct ir_row *rows, uint32_t n);
 
