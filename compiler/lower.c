@@ -17,8 +17,7 @@
 #define TABLE_F_OWNER	 0x2 /* NFT_TABLE_F_OWNER */
 #define CHAIN_HW_OFFLOAD 0x2 /* NFT_CHAIN_HW_OFFLOAD */
 
-/* Which protocol families the packets of a base chain have; 0-terminated. */
-static const uint8_t *pfs_of(uint8_t family)
+const uint8_t *lower_pfs(uint8_t family)
 {
 	static const uint8_t ip[] = {NFPROTO_IPV4, 0}, ip6[] = {NFPROTO_IPV6, 0},
 			     inet[] = {NFPROTO_IPV4, NFPROTO_IPV6, 0}, none[] = {0};
@@ -64,7 +63,7 @@ static void check_base(struct lower *lw, struct lower_chain *lc)
 	else if (c->type && strcmp(c->type, "filter") != 0)
 		lower_block_base(lw, lc, "chain-type", "chains of type %s have no lowering",
 				 c->type);
-	if (*pfs_of(c->table->family) && c->hooknum >= NF_INET_NUMHOOKS)
+	if (*lower_pfs(c->table->family) && c->hooknum >= NF_INET_NUMHOOKS)
 		lower_block_base(lw, lc, "hook-ingress",
 				 "the ingress hook takes no BPF netfilter program");
 	if (c->priority == INT32_MIN || c->priority == INT32_MAX)
@@ -134,7 +133,7 @@ static void make_progs(struct ir *ir, struct ir_chain **bases, size_t n)
 
 /* ---- the whole ruleset ---- */
 
-static bool is_dormant(const struct chain *c)
+bool lower_is_dormant(const struct chain *c)
 {
 	return c->table->flags & NFT_TABLE_F_DORMANT;
 }
@@ -171,12 +170,12 @@ static bool survey(struct lower *lw, struct lower_result *lr)
 		struct lower_chain *lc = &lr->chains[i];
 		uint32_t before = lc->n_blockers;
 
-		if (is_dormant(lc->base))
+		if (lower_is_dormant(lc->base))
 			continue;
 		/* Also where the chain cannot be compiled: the user wants to know all reasons. */
 		check_base(lw, lc);
 		if (lc->base->hooknum < NF_INET_NUMHOOKS)
-			for (pf = pfs_of(lc->base->table->family); *pf; pf++)
+			for (pf = lower_pfs(lc->base->table->family); *pf; pf++)
 				lower_collect(lw, lower_base(lw, lc->base, *pf), lc);
 		clean &= lc->n_blockers == before;
 		lc->compiled = !lc->n_blockers;
@@ -194,7 +193,7 @@ static void lower_compiled(struct lower *lw, struct lower_result *lr)
 	for (i = 0; i < lr->n_chains; i++) {
 		if (!lr->chains[i].compiled)
 			continue;
-		for (pf = pfs_of(lr->chains[i].base->table->family); *pf; pf++)
+		for (pf = lower_pfs(lr->chains[i].base->table->family); *pf; pf++)
 			ARENA_PUSH(lw->ir->arena, bases, n,
 				   lower_base(lw, lr->chains[i].base, *pf));
 	}
@@ -208,8 +207,8 @@ static bool share_hook(const struct chain *a, const struct chain *b)
 
 	if (a->hooknum != b->hooknum || a->priority != b->priority)
 		return false;
-	for (pa = pfs_of(a->table->family); *pa; pa++)
-		for (pb = pfs_of(b->table->family); *pb; pb++)
+	for (pa = lower_pfs(a->table->family); *pa; pa++)
+		for (pb = lower_pfs(b->table->family); *pb; pb++)
 			if (*pa == *pb)
 				return true;
 	return false;
@@ -226,8 +225,8 @@ static void mark_mixed(struct lower_result *lr)
 		for (k = 0; k < lr->n_chains && !a->mixed; k++) {
 			const struct lower_chain *b = &lr->chains[k];
 
-			a->mixed = a->compiled != b->compiled && !is_dormant(a->base) &&
-				   !is_dormant(b->base) && share_hook(a->base, b->base);
+			a->mixed = a->compiled != b->compiled && !lower_is_dormant(a->base) &&
+				   !lower_is_dormant(b->base) && share_hook(a->base, b->base);
 		}
 	}
 }
@@ -240,7 +239,7 @@ static void tell(struct lower *lw, struct lower_result *lr, struct diags *ds)
 	for (i = 0; i < lr->n_chains; i++) {
 		struct lower_chain *lc = &lr->chains[i];
 
-		if (is_dormant(lc->base)) {
+		if (lower_is_dormant(lc->base)) {
 			lower_block_base(lw, lc, "table-dormant",
 					 "the table is dormant, the chain is not on its hook");
 			diag_add(ds, DIAG_NOTE, "table-dormant", &lc->blockers[0]->at, "%s",
@@ -270,6 +269,7 @@ int lower_ruleset(const struct ruleset *rs, const struct lower_options *opt, str
 	list_bases(rs, &lr);
 	lower_init(&lw, rs, opt, lr.arena);
 	clean = survey(&lw, &lr);
+	clean &= !lower_shared(&lw, &lr);
 	tell(&lw, &lr, ds);
 	if (!clean) {
 		ir_free(lw.ir);
@@ -288,6 +288,34 @@ void lower_result_fini(struct lower_result *lr)
 	*lr = (struct lower_result){0};
 }
 
+static void tell_last(const struct lower_chain *lc, struct diags *ds)
+{
+	const struct lower_blocker *b = lc->blockers[lc->n_blockers - 1];
+
+	diag_add(ds, DIAG_BLOCKER, b->code, &b->at, "%s", b->why);
+}
+
+/* What was compiled so far may share a limit or quota with a chain that now is not. */
+static void drop_sharers(struct lower *lw, struct lower_result *lr, struct diags *ds)
+{
+	bool *was = arena_alloc(lr->arena, lr->n_chains * sizeof(*was));
+	const uint8_t *pf;
+	uint32_t i;
+
+	for (i = 0; i < lr->n_chains; i++) {
+		const struct chain *c = lr->chains[i].base;
+
+		was[i] = lr->chains[i].compiled;
+		if (!lower_is_dormant(c) && c->hooknum < NF_INET_NUMHOOKS)
+			for (pf = lower_pfs(c->table->family); *pf; pf++)
+				lower_base(lw, c, *pf);
+	}
+	lower_shared(lw, lr);
+	for (i = 0; i < lr->n_chains; i++)
+		if (was[i] && !lr->chains[i].compiled)
+			tell_last(&lr->chains[i], ds);
+}
+
 void lower_drop_chain(struct lower_result *lr, const struct lower_options *opt,
 		      const struct chain *base, const char *code, const char *why, struct diags *ds)
 {
@@ -302,8 +330,11 @@ void lower_drop_chain(struct lower_result *lr, const struct lower_options *opt,
 			continue;
 		lc->compiled = false;
 		lower_block_base(&lw, lc, code, "%s", why);
-		diag_add(ds, DIAG_BLOCKER, code, &lc->blockers[lc->n_blockers - 1]->at, "%s", why);
+		tell_last(lc, ds);
 	}
+	drop_sharers(&lw, lr, ds);
+	ir_free(lw.ir);
+	lower_init(&lw, base->table->ruleset, opt, lr->arena);
 	ir_free(lr->ir);
 	lower_compiled(&lw, lr);
 	mark_mixed(lr);

@@ -54,6 +54,17 @@ struct lower {
 	struct lower_byte regs[LOWER_REG_BYTES];
 };
 
+/* lower.c */
+/* Which protocol families the packets of a base chain have; 0-terminated. */
+const uint8_t *lower_pfs(uint8_t family);
+bool lower_is_dormant(const struct chain *c);
+
+/*
+ * lower_shared.c: blocks compiled chains whose limits or quotas the interpreter uses as well. True
+ * when there are any. Every base chain must have been lowered.
+ */
+bool lower_shared(struct lower *lw, struct lower_result *lr);
+
 /* lower_rule.c: every rule of the chain; lw->info is it. */
 void lower_chain_rules(struct lower *lw, struct lower_info *info);
 

@@ -53,4 +53,34 @@ pings 1
 is "and on" "$(number over nb $n)" 6
 ok "nft-bpf give" nb $n give
 is "and back" "$(number over in_ns $n nft)" 6
+
+# A limit that the interpreter uses too, from a chain that cannot be compiled, must stay one.
+in_ns $n nft flush ruleset
+cat >"$tmp/b.nft" <<'NFT'
+table ip t {
+	limit l {
+		rate 1/hour burst 5 packets
+	}
+	chain both {
+		limit name "l" counter comment "limit"
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		jump both
+	}
+	chain other {
+		type filter hook prerouting priority 0; policy accept;
+		jump both
+		meta mark set 1
+	}
+	chain own {
+		type filter hook output priority 0; policy accept;
+		limit rate 10/second counter
+	}
+}
+NFT
+explained=$(text nb $n explain -f "$tmp/b.nft")
+like "a limit shared with the interpreter is left to it" "$explained" 'state-shared'
+like "in each chain that shares it" "$explained" 'chain input .*stays'
+like "others are compiled" "$explained" 'chain own .*compiled'
 plan
