@@ -6,6 +6,7 @@
 
 const struct command commands[] = {
 	{"take", "", "compile the live ruleset and take it over", cmd_take},
+	{"sync", "", "bring programs and maps in line with what plain nft changed", cmd_sync},
 	{"give", "", "hand everything back to the kernel's interpreter", cmd_give},
 	{"list", "ruleset|table|chain|set|…", "as nft lists it, hooks and live counters in place",
 	 cmd_list},

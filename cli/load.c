@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nft-bpf -f FILE, nft-bpf NFT COMMAND, take and give: what changes the ruleset that runs.
+ * nft-bpf -f FILE, nft-bpf NFT COMMAND, take, sync and give: what changes the ruleset that runs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -46,6 +46,34 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 	return err;
 }
 
+/* "add element …" and its like: they may not need the ruleset to be read. */
+static bool is_about_elements(const struct nft_input *input)
+{
+	static const char *const verbs[] = {"add", "create", "delete", "destroy"};
+	char verb[16], noun[16];
+
+	if (!input || !input->commands || sscanf(input->commands, "%15s %15s", verb, noun) != 2)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(verb, verbs[i]) == 0)
+			return strcmp(noun, "element") == 0;
+	return false;
+}
+
+/* 0; -EOPNOTSUPP: not that simple, and nothing was changed; -ERESTART: taking over does the rest. */
+static int update(struct cli *cli, struct runtime *rt, const struct nft_input *input)
+{
+	CLEANUP(batch_fini) struct batch batch = {0};
+	bool in_kernel;
+	int err = nft_capture(input, &cli->diags, &batch);
+
+	if (err < 0 || batch.len == 0)
+		return err;
+	err = rt_update(rt, &batch, &cli->diags, &in_kernel);
+	/* Somebody else's commit came first. */
+	return err == -ERESTART && !in_kernel ? -EOPNOTSUPP : err;
+}
+
 static int load(struct cli *cli, const struct nft_input *input)
 {
 	const struct rt_options open_opt = {.wait_lock = true};
@@ -60,6 +88,13 @@ static int load(struct cli *cli, const struct nft_input *input)
 
 	if (rt_open(&open_opt, &cli->diags, &rt) < 0)
 		return EXIT_ERROR;
+	if (is_about_elements(input) && !cli->check) {
+		err = update(cli, rt, input);
+		if (err != -EOPNOTSUPP && err != -ERESTART)
+			return err < 0 ? EXIT_ERROR : EXIT_OK;
+		if (err == -ERESTART)
+			input = NULL;
+	}
 	progress = progress_start(input ? "loading" : "taking over");
 	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
 		err = load_once(cli, rt, input, &opt, &plan);
@@ -96,6 +131,31 @@ int cmd_take(struct cli *cli, int argc, char **argv)
 	if (argc > 1)
 		return cli_usage_error("take: \"%s\" is too much", argv[1]);
 	return load(cli, NULL);
+}
+
+/* Nothing is loaded, or nothing has changed: nothing to do. */
+int cmd_sync(struct cli *cli, int argc, char **argv)
+{
+	const struct rt_options opt = {.read_only = true};
+	struct rt_status st = {0};
+	struct runtime *rt = NULL;
+	bool stale = false;
+	int err;
+
+	if (argc > 1)
+		return cli_usage_error("sync: \"%s\" is too much", argv[1]);
+	err = rt_open(&opt, &cli->diags, &rt);
+	if (err == -ENOENT)
+		return EXIT_OK;
+	if (!err)
+		err = rt_status(rt, &cli->diags, &st);
+	if (!err)
+		stale = st.n_progs && (st.moved_on || st.unfinished);
+	rt_status_fini(&st);
+	rt_close(rt);
+	if (err < 0)
+		return EXIT_ERROR;
+	return stale ? load(cli, NULL) : EXIT_OK;
 }
 
 int cmd_give(struct cli *cli, int argc, char **argv)

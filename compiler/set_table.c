@@ -157,12 +157,12 @@ static uint32_t data_words(const struct ir_set *set)
 /* Room for half as many again: what a set grows by until its map is made anew. */
 static uint32_t capacity(const struct ir_set *set, uint32_t n)
 {
-	uint64_t c = (uint64_t)n + 1; /* one for the catch-all */
+	uint64_t c = (uint64_t)n + 2; /* the catch-all, and one that may come */
 
 	if (set->is_mutable)
 		c += n / 2 + 1024;
 	if (set->is_mutable && set->size && set->size >= n)
-		c = MIN(c, (uint64_t)set->size + 1);
+		c = MIN(c, (uint64_t)set->size + 2);
 	return (uint32_t)MIN(c, (uint64_t)CLASSIFY_MAX_INDEX);
 }
 

@@ -114,8 +114,8 @@ static int dump_elements(struct dump *d)
 
 	list_for_each(t, &d->rs->tables, node) {
 		list_for_each(s, &t->sets, node) {
-			s->elems_known = !d->opt->no_elements;
-			if (d->opt->no_elements)
+			s->elems_known = !d->opt->no_elements && !d->opt->sets_only;
+			if (!s->elems_known)
 				continue;
 			err = dump_some(d, NFT_MSG_GETSETELEM, t->family, t->name, s->name);
 			if (err < 0)
@@ -152,12 +152,14 @@ static int dump_all(struct dump *d)
 	int err;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (d->opt->sets_only && kinds[i] != NFT_MSG_GETTABLE && kinds[i] != NFT_MSG_GETSET)
+			continue;
 		err = dump_some(d, kinds[i], d->opt->family, NULL, NULL);
 		if (err < 0)
 			return err;
 	}
 	err = dump_elements(d);
-	return err ? err : dump_rules(d);
+	return err || d->opt->sets_only ? err : dump_rules(d);
 }
 
 /* -EINTR: the ruleset moved meanwhile. */

@@ -11,6 +11,8 @@
  *	  "progs": [ { "name", "pf", "hook", "priority", "attached" } ],
  *	  "counted": [ { "family", "table", "chain", "first", "n", "shared" } ],
  *	  "objects": [ { "family", "table", "name", "counter" } ],
+ *	  "sets": [ { "family", "table", "name", "id", "verdicts": [ { "code", "chain" } ] } ],
+ *	  "fixed": true,					some sets change only with the programs
  *	  "counters": { "cpus", "stride", "n" } }
  *
  * "tables" and "chains" down to "regular" stay as they are in all formats to come: with them any
@@ -125,6 +127,28 @@ static json_t *objects_to_json(const struct manifest *m)
 	return a;
 }
 
+static json_t *sets_to_json(const struct manifest *m)
+{
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < m->n_sets; i++) {
+		const struct mf_set *s = &m->sets[i];
+		json_t *verdicts = json_array();
+
+		for (uint32_t k = 0; k < s->n_verdicts; k++)
+			json_array_append_new(verdicts,
+					      json_pack("{s:i, s:o}", "code",
+							(int)s->verdicts[k].code, "chain",
+							bytes_to_json(s->verdicts[k].chain)));
+		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:o}", "family",
+						   (int)s->family, "table",
+						   bytes_to_json(s->table), "name",
+						   bytes_to_json(s->name), "id", (int)s->id,
+						   "verdicts", verdicts));
+	}
+	return a;
+}
+
 static json_t *manifest_to_json(const struct manifest *m)
 {
 	json_t *chains = json_array(), *tables = json_array();
@@ -135,11 +159,12 @@ static json_t *manifest_to_json(const struct manifest *m)
 		json_array_append_new(tables, json_pack("{s:i, s:o}", "family",
 							(int)m->tables[i].family, "name",
 							bytes_to_json(m->tables[i].name)));
-	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}}", "format",
+	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:{s:i, s:i, s:i}}", "format",
 			 (int)m->format, "version", m->version, "time", (json_int_t)m->time,
 			 "ruleset", (json_int_t)m->ruleset, "tables", tables, "chains", chains,
 			 "progs", progs_to_json(m), "counted", counted_to_json(m), "objects",
-			 objects_to_json(m), "counters", "cpus",
+			 objects_to_json(m), "sets", sets_to_json(m), "fixed",
+			 (int)m->fixed_sets, "counters", "cpus",
 			 (int)m->cpus, "stride", (int)m->stride, "n", (int)m->n_counters);
 }
 

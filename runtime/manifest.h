@@ -34,6 +34,18 @@ struct mf_object { /* a named counter that our programs count in, beside the int
 	bool fresh; /* made by the batch; not written down */
 };
 
+struct mf_set { /* a set whose map can be changed while programs run */
+	uint8_t family;
+	const char *table, *name;
+	uint32_t id; /* of its map, "set_ID" */
+	/* What a verdict map may say, by number; else empty. */
+	struct mf_verdict {
+		int32_t code; /* enum ir_verdict_code */
+		const char *chain;
+	} *verdicts;
+	uint32_t n_verdicts;
+};
+
 struct manifest {
 	uint32_t format;
 	const char *version; /* of nft-bpf */
@@ -49,6 +61,9 @@ struct manifest {
 	uint32_t n_counted;
 	struct mf_object *objects;
 	uint32_t n_objects;
+	struct mf_set *sets;
+	uint32_t n_sets;
+	bool fixed_sets; /* there are mutable ones that are not among them */
 	uint32_t cpus, stride, n_counters; /* geometry of the map "counters" */
 	char **strings; /* what was read, owned */
 	size_t n_strings;

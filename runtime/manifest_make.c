@@ -9,6 +9,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "config.h"
+#include "../compiler/set_table.h"
 #include "takeover.h"
 
 bool plan_compiles(const struct rt_plan *p, const struct chain *c)
@@ -140,6 +141,50 @@ static void make_progs(const struct rt_plan *p, struct manifest *m)
 	}
 }
 
+static int make_verdicts(const struct set_table *t, struct mf_set *s)
+{
+	s->verdicts = calloc(MAX(t->n_verdicts, 1u), sizeof(*s->verdicts));
+	if (!s->verdicts)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < t->n_verdicts; i++) {
+		const struct ir_verdict *v = &t->verdicts[i]->verdict;
+
+		s->verdicts[i].code = v->code;
+		s->verdicts[i].chain = v->chain ? v->chain->name : NULL;
+	}
+	s->n_verdicts = t->n_verdicts;
+	return 0;
+}
+
+/* Elements with counters or limits need state of their own, which new ones have none of. */
+static int make_sets(const struct rt_plan *p, struct manifest *m)
+{
+	const struct ir *ir = p->lowered.ir;
+	int err = 0;
+
+	m->sets = calloc(MAX(ir->n_sets, 1u), sizeof(*m->sets));
+	if (!m->sets)
+		return -ENOMEM;
+	for (uint32_t i = 0; !err && i < ir->n_sets; i++) {
+		const struct ir_set *set = ir->sets[i];
+		struct mf_set *s = &m->sets[m->n_sets];
+
+		if (!set->is_mutable || !set->origin || !set->table)
+			continue;
+		if (set->n_states) {
+			m->fixed_sets = true;
+			continue;
+		}
+		s->family = set->origin->table->family;
+		s->table = set->origin->table->name;
+		s->name = set->origin->name;
+		s->id = set->id;
+		err = make_verdicts(set->table, s);
+		m->n_sets++;
+	}
+	return err;
+}
+
 int manifest_make(const struct rt_plan *p, const struct ruleset *rs, uint32_t ruleset,
 		  struct manifest **ret)
 {
@@ -161,6 +206,9 @@ int manifest_make(const struct rt_plan *p, const struct ruleset *rs, uint32_t ru
 	if (err)
 		return err;
 	make_progs(p, m);
+	err = make_sets(p, m);
+	if (err)
+		return err;
 	*ret = TAKE_PTR(m);
 	return 0;
 }

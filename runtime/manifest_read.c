@@ -22,6 +22,9 @@ void manifest_free(struct manifest *m)
 	free(m->progs);
 	free(m->counted);
 	free(m->objects);
+	for (uint32_t i = 0; i < m->n_sets; i++)
+		free(m->sets[i].verdicts);
+	free(m->sets);
 	free(m);
 }
 
@@ -205,6 +208,34 @@ static bool read_objects(struct manifest *m, const json_t *a)
 	return ok && m->objects;
 }
 
+static bool read_set(struct manifest *m, const json_t *o, struct mf_set *s)
+{
+	const json_t *verdicts = json_object_get(o, "verdicts");
+
+	s->family = (uint8_t)get_int(o, "family");
+	s->table = get_bytes(m, o, "table");
+	s->name = get_bytes(m, o, "name");
+	s->id = (uint32_t)get_int(o, "id");
+	s->verdicts = new_array(verdicts, sizeof(*s->verdicts), &s->n_verdicts);
+	for (uint32_t i = 0; i < s->n_verdicts; i++) {
+		const json_t *v = json_array_get(verdicts, i);
+
+		s->verdicts[i].code = (int32_t)get_int(v, "code");
+		s->verdicts[i].chain = get_bytes(m, v, "chain");
+	}
+	return s->table && s->name && s->verdicts;
+}
+
+static bool read_sets(struct manifest *m, const json_t *a)
+{
+	bool ok = true;
+
+	m->sets = new_array(a, sizeof(*m->sets), &m->n_sets);
+	for (uint32_t i = 0; i < m->n_sets; i++)
+		ok &= read_set(m, json_array_get(a, i), &m->sets[i]);
+	return ok && m->sets;
+}
+
 static bool read_tables(struct manifest *m, const json_t *a)
 {
 	bool ok = true;
@@ -239,9 +270,11 @@ static bool read_all(struct manifest *m, const json_t *json)
 	m->cpus = (uint32_t)get_int(counters, "cpus");
 	m->stride = (uint32_t)get_int(counters, "stride");
 	m->n_counters = (uint32_t)get_int(counters, "n");
+	m->fixed_sets = json_is_true(json_object_get(json, "fixed"));
 	return ok && m->version && read_progs(m, json_object_get(json, "progs")) &&
 	       read_counted(m, json_object_get(json, "counted")) &&
-	       read_objects(m, json_object_get(json, "objects"));
+	       read_objects(m, json_object_get(json, "objects")) &&
+	       read_sets(m, json_object_get(json, "sets"));
 }
 
 static json_t *load_json(int fd)

@@ -109,6 +109,15 @@ int rt_plan(struct runtime *rt, const struct ruleset *rs, const struct rt_load_o
 int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 	    const struct rt_load_options *opt, struct diags *ds, struct rt_plan *ret);
 
+/* ---- elements.c ---- */
+
+/*
+ * Commits a batch that only adds and deletes elements, and changes the maps of their sets in place:
+ * nothing is read but the heads of sets. -EOPNOTSUPP: not possible, nothing was changed, rt_load()
+ * can; -ERESTART with *@ret_in_kernel: the kernel has it, rt_load() without a batch does the rest.
+ */
+int rt_update(struct runtime *rt, const struct batch *b, struct diags *ds, bool *ret_in_kernel);
+
 /* ---- give.c ---- */
 
 /*

@@ -77,3 +77,21 @@ void sets_close_object(struct bpf_object *obj)
 	if (ok)
 		bpf_object__close(obj);
 }
+
+int sets_make_use(const struct ir *ir, int *ret_fd)
+{
+	struct set_use *use;
+	size_t size;
+	void *map;
+	int err = rt_array_create("nb_set_use", sizeof(*use), MAX(ir->n_sets, 1u), ret_fd, &map,
+				  &size);
+
+	if (err)
+		return err;
+	use = map;
+	/* One more is kept for a catch-all element. */
+	for (uint32_t i = 0; i < ir->n_sets; i++)
+		use[ir->sets[i]->id].next = (uint32_t)ir->sets[i]->n_elems + 1;
+	munmap(map, size);
+	return 0;
+}

@@ -11,6 +11,16 @@ struct bpf_object;
 
 /* Makes and fills the maps that an object compiled with sets_elsewhere expects. Before it is loaded. */
 int sets_bring(const struct ir *ir, struct bpf_object *obj);
+/*
+ * The map "set_use": by set id, which indexes of its blob are free. Those given up go round: one is
+ * given away again only when no packet can still be reading by it.
+ */
+struct set_use {
+	uint32_t next;	  /* from here on to the capacity none was ever used */
+	uint32_t n_freed; /* in freed[]; more than fit are lost until the map is made anew */
+	uint32_t freed[126];
+};
+int sets_make_use(const struct ir *ir, int *ret_fd);
 #define SETS_PLACEHOLDER 64 /* bytes of such a map in the object */
 /* Closes an object that may have got such maps. NULL is fine. */
 void sets_close_object(struct bpf_object *obj);

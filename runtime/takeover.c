@@ -127,6 +127,15 @@ static int pin_data(struct takeover *tk)
 	return err;
 }
 
+static int pin_use(struct takeover *tk)
+{
+	int AUTO_CLOSE fd = -1;
+	int err = sets_make_use(tk->plan->lowered.ir, &fd);
+
+	return err ? rt_error(tk->ds, err, "cannot make a BPF map") :
+		     gen_pin(tk->rt, tk->gen, "set_use", fd, tk->ds);
+}
+
 int takeover_fill(struct takeover *tk)
 {
 	int err = empty_unused(tk);
@@ -137,6 +146,8 @@ int takeover_fill(struct takeover *tk)
 		rt_stop_at("filled");
 	if (!err && tk->obj)
 		err = pin_data(tk);
+	if (!err && tk->obj)
+		err = pin_use(tk);
 	if (!err && (n_progs(tk) || tk->keep_manifest)) {
 		err = manifest_make(tk->plan, tk->rs, tk->ruleset, &tk->m);
 		if (!err && tk->obj)

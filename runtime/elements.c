@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Elements of named sets, added and deleted while programs run: the kernel's set first, since it may
+ * refuse, then the map, in place. Nothing is compiled, no element is read back.
+ *
+ * A batch that does more, or a change that has no place in the map (no room, a new verdict, an
+ * interval over others, elements that count), goes the long way: what is live is taken over anew.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "../compiler/classify/classify.h"
+#include "../compiler/ir.h"
+#include "../netlink/nfnl.h"
+#include "model.h"
+#include "plan.h"
+#include "sets.h"
+
+struct update {
+	struct runtime *rt;
+	struct diags *ds;
+	struct manifest *m;
+	uint32_t gen;
+	struct ruleset *add, *del; /* heads of sets, with what is added and deleted */
+	bool adds, mixed;
+};
+
+static void update_fini(struct update *u)
+{
+	manifest_free(u->m);
+	ruleset_free(u->add);
+	ruleset_free(u->del);
+}
+
+/* One set in one map. */
+struct target {
+	const struct mf_set *mf;
+	const struct set *set;
+	void *blob;
+	size_t size, use_size;
+	struct set_use *use, *all_use;
+	struct classify_info info;
+	bool settled; /* packets that read by freed indexes are gone */
+	bool mixed; /* the batch adds and deletes: what is there may be meant to be made anew */
+};
+
+static void target_fini(struct target *t)
+{
+	if (t->blob)
+		munmap(t->blob, t->size);
+	if (t->all_use)
+		munmap(t->all_use, t->use_size);
+}
+
+static int target_open(const struct update *u, const struct mf_set *mf, struct target *t)
+{
+	int AUTO_CLOSE fd = -1;
+	int AUTO_CLOSE use = -1;
+	char AUTO_FREE *name = NULL;
+	void *map;
+	int err = path_printf(&name, "set_%u", mf->id);
+
+	t->mf = mf;
+	if (!err)
+		err = gen_get(u->rt, u->gen, name, &fd);
+	if (!err)
+		err = gen_get(u->rt, u->gen, "set_use", &use);
+	if (!err)
+		err = rt_array_map(fd, true, &t->blob, &t->size, NULL, NULL);
+	if (!err)
+		err = rt_array_map(use, true, &map, &t->use_size, NULL, NULL);
+	if (err)
+		return err;
+	t->all_use = map;
+	t->use = &t->all_use[mf->id];
+	return classify_info(t->blob, t->size, &t->info);
+}
+
+static int settle(struct target *t)
+{
+	int err = t->settled ? 0 : rt_wait_programs();
+
+	t->settled = true;
+	return err;
+}
+
+/* ---- elements as intervals ---- */
+
+struct span {
+	const uint8_t *lo, *hi;
+	const struct set_elem *elem;
+};
+
+static __thread size_t span_width;
+
+static int compare_elems(const void *pa, const void *pb)
+{
+	const struct set_elem *a = *(const struct set_elem *const *)pa;
+	const struct set_elem *b = *(const struct set_elem *const *)pb;
+	int d = memcmp(a->key, b->key, span_width);
+
+	return d ? d : (int)(b->flags & NFT_SET_ELEM_INTERVAL_END) -
+			       (int)(a->flags & NFT_SET_ELEM_INTERVAL_END);
+}
+
+static bool is_paired(const struct set *s)
+{
+	return s->flags & NFT_SET_INTERVAL && !(s->field_len && s->n_fields > 1);
+}
+
+/* The last key before @next, in the arena; NULL: the highest there is. */
+static const uint8_t *end_before(struct arena *a, const uint8_t *next, size_t width)
+{
+	uint8_t *k = arena_alloc(a, width);
+
+	memset(k, 0xff, width);
+	if (!next)
+		return k;
+	memcpy(k, next, width);
+	for (size_t i = width; i-- > 0 && k[i]-- == 0;)
+		;
+	return k;
+}
+
+/* What a batch says of a set, in order. -EOPNOTSUPP: catch-all elements. */
+static int make_spans(struct arena *a, const struct set *s, struct span **ret, size_t *ret_n)
+{
+	const struct set_elem **elems = arena_alloc(a, (s->n_elems + 1) * sizeof(*elems));
+	struct span *spans = arena_alloc(a, (s->n_elems + 1) * sizeof(*spans));
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_elems; i++) {
+		elems[i] = &s->elems[i];
+		if (!elems[i]->key || elems[i]->flags & NFT_SET_ELEM_CATCHALL)
+			return -EOPNOTSUPP;
+	}
+	span_width = s->key_len;
+	if (is_paired(s))
+		qsort(elems, s->n_elems, sizeof(*elems), compare_elems);
+	for (size_t i = 0; i < s->n_elems; i++) {
+		const struct set_elem *e = elems[i];
+		struct span sp = {e->key, e->key_end ? e->key_end : e->key, e};
+
+		if (is_paired(s) && e->flags & NFT_SET_ELEM_INTERVAL_END)
+			continue;
+		if (is_paired(s))
+			sp.hi = end_before(a, i + 1 < s->n_elems ? elems[i + 1]->key : NULL,
+					   s->key_len);
+		spans[n++] = sp;
+	}
+	*ret = spans;
+	*ret_n = n;
+	return 0;
+}
+
+/* ---- changes of a map ---- */
+
+static enum ir_verdict_code verdict_code(int32_t code)
+{
+	switch (code) {
+	case NF_ACCEPT:
+		return IR_ACCEPT;
+	case NF_DROP:
+		return IR_DROP;
+	case NFT_RETURN:
+		return IR_RETURN;
+	case NFT_JUMP:
+		return IR_JUMP;
+	case NFT_GOTO:
+		return IR_GOTO;
+	default:
+		return IR_CONTINUE;
+	}
+}
+
+/* -ENOENT: the programs do not know the verdict. */
+static int make_value(const struct target *t, const struct set_elem *e, uint32_t *words)
+{
+	enum ir_verdict_code code = verdict_code(e->verdict.code);
+
+	memset(words, 0, IR_MAX_WIDTH);
+	if (!(t->set->flags & NFT_SET_MAP))
+		return 0;
+	if (t->set->data_type != NFT_DATA_VERDICT) {
+		memcpy(words, e->data, MIN(t->set->data_len, (uint32_t)IR_MAX_WIDTH));
+		return e->data ? 0 : -EINVAL;
+	}
+	for (uint32_t i = 0; i < t->mf->n_verdicts; i++) {
+		const struct mf_verdict *v = &t->mf->verdicts[i];
+
+		if (v->code != (int32_t)code || !v->chain != !e->verdict.chain ||
+		    (v->chain && strcmp(v->chain, e->verdict.chain) != 0))
+			continue;
+		words[0] = i;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static uint64_t expires_at(const struct set *s, const struct set_elem *e)
+{
+	uint64_t ms = e->expiration ? e->expiration : e->timeout ? e->timeout : s->timeout;
+
+	if (!(s->flags & NFT_SET_TIMEOUT) || !ms || ms == UINT64_MAX)
+		return 0;
+	return (uint64_t)(ms_now() * 1e6) + ms * 1000000;
+}
+
+static int take_index(struct target *t, uint32_t *ret)
+{
+	int err;
+
+	if (t->use->next < t->info.shape.capacity) {
+		*ret = t->use->next++;
+		return 0;
+	}
+	if (!t->use->n_freed)
+		return -ENOSPC;
+	err = settle(t);
+	if (!err)
+		*ret = t->use->freed[--t->use->n_freed];
+	return err;
+}
+
+static void give_index(struct target *t, uint32_t index)
+{
+	if (t->use->n_freed < ARRAY_SIZE(t->use->freed))
+		t->use->freed[t->use->n_freed++] = index;
+	t->settled = false;
+}
+
+static int change(struct target *t, int (*fn)(void *, const struct classify_elem *),
+		  const struct classify_elem *e)
+{
+	int err = fn(t->blob, e);
+
+	if (err != -EAGAIN)
+		return err;
+	err = rt_wait_programs();
+	if (err)
+		return err;
+	classify_settled(t->blob);
+	return fn(t->blob, e);
+}
+
+/* An element that is there: only one whose time was up is made anew by the kernel. */
+static int add_again(struct target *t, const struct span *sp, const uint32_t *words)
+{
+	uint32_t index = classify_find(t->blob, sp->lo);
+	uint64_t was;
+
+	if (t->mixed || t->info.shape.kind != CLASSIFY_HASH || index == CLASSIFY_MISS)
+		return -EEXIST;
+	was = classify_expires(t->blob, index);
+	if (!was || was > (uint64_t)(ms_now() * 1e6))
+		return t->set->flags & NFT_SET_TIMEOUT ? -EEXIST : 0;
+	if (t->info.shape.value_size)
+		classify_set_value(t->blob, index, words);
+	classify_set_expires(t->blob, index, expires_at(t->set, sp->elem));
+	return 0;
+}
+
+static int add_span(struct target *t, const struct span *sp)
+{
+	uint32_t words[IR_MAX_WIDTH / 4];
+	struct classify_elem e = {.lo = sp->lo, .hi = sp->hi};
+	int err = make_value(t, sp->elem, words);
+
+	if (!err)
+		err = take_index(t, &e.index);
+	if (err)
+		return err;
+	if (t->info.shape.value_size)
+		classify_set_value(t->blob, e.index, words);
+	if (t->info.shape.expires)
+		classify_set_expires(t->blob, e.index, expires_at(t->set, sp->elem));
+	err = change(t, classify_insert, &e);
+	if (!err)
+		return 0;
+	give_index(t, e.index);
+	return err == -EEXIST ? add_again(t, sp, words) : err;
+}
+
+static int delete_span(struct target *t, const struct span *sp)
+{
+	struct classify_elem e = {.lo = sp->lo, .hi = sp->hi};
+	int err;
+
+	e.index = classify_find(t->blob, sp->lo);
+	if (e.index == CLASSIFY_MISS)
+		return -ENOENT;
+	err = change(t, classify_delete, &e);
+	if (!err)
+		give_index(t, e.index);
+	return err;
+}
+
+/* ---- a batch ---- */
+
+static int apply_spans(const struct update *u, const struct set *s, const struct mf_set *mf,
+		       int (*fn)(struct target *, const struct span *))
+{
+	struct target CLEANUP(target_fini) t = {.set = s, .mixed = u->mixed};
+	struct arena *a = arena_new();
+	struct span *spans;
+	size_t n = 0;
+	int err = make_spans(a, s, &spans, &n);
+
+	if (!err && n)
+		err = target_open(u, mf, &t);
+	for (size_t i = 0; !err && i < n; i++)
+		err = fn(&t, &spans[i]);
+	arena_free(a);
+	return err;
+}
+
+static int apply_all(const struct update *u, const struct ruleset *rs,
+		     int (*fn)(struct target *, const struct span *))
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < u->m->n_sets; i++) {
+		const struct mf_set *mf = &u->m->sets[i];
+		const struct table *t = ruleset_find_table(rs, mf->family, mf->table);
+		const struct set *s = t ? table_find_set(t, mf->name) : NULL;
+
+		if (s && s->n_elems)
+			err = apply_spans(u, s, mf, fn);
+	}
+	return err;
+}
+
+static int message_type(const struct nlmsghdr *h)
+{
+	return NFNL_SUBSYS_ID(h->nlmsg_type) == NFNL_SUBSYS_NFTABLES ?
+		       NFNL_MSG_TYPE(h->nlmsg_type) :
+		       -1;
+}
+
+/* Deleted elements are read as if they were added: what is in the way of that is not known here. */
+static int read_message(struct update *u, const struct nlmsghdr *h)
+{
+	struct nlmsghdr *copy;
+	int err;
+
+	if (message_type(h) == NFT_MSG_NEWSETELEM) {
+		u->adds = true;
+		return apply_message(u->add, h, APPLY_DUMP, u->ds);
+	}
+	u->mixed = true;
+	copy = malloc(h->nlmsg_len);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, h, h->nlmsg_len);
+	copy->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM;
+	err = apply_message(u->del, copy, APPLY_DUMP, u->ds);
+	free(copy);
+	return err;
+}
+
+static bool is_element_message(const struct nlmsghdr *h)
+{
+	int type = message_type(h);
+
+	return type == NFT_MSG_NEWSETELEM || type == NFT_MSG_DELSETELEM;
+}
+
+static int read_batch(struct update *u, const struct batch *b)
+{
+	size_t at = 0;
+	int err = 0;
+
+	while (!err && at + sizeof(struct nlmsghdr) <= b->len) {
+		const struct nlmsghdr *h = (const void *)(b->data + at);
+
+		if (!is_element_message(h))
+			return -EOPNOTSUPP;
+		err = read_message(u, h);
+		at += NLMSG_ALIGN(h->nlmsg_len);
+	}
+	u->mixed &= u->adds;
+	return err;
+}
+
+/* Only what our programs were made for: else the long way finds out. */
+static int update_begin(struct update *u)
+{
+	const struct dump_options heads = {.sets_only = true};
+	int err;
+
+	if (!u->rt->words)
+		return -ENOENT;
+	u->gen = gen_current(u->rt);
+	err = manifest_read(u->rt, u->gen, u->ds, &u->m);
+	if (!err && (u->m->format != MANIFEST_FORMAT || u->m->fixed_sets))
+		err = -EOPNOTSUPP;
+	if (!err)
+		err = dump_ruleset(&heads, u->ds, &u->add);
+	if (!err)
+		err = dump_ruleset(&heads, u->ds, &u->del);
+	if (!err && (u->add->generation != u->rt->words[RT_WORD_RULESET].value ||
+		     u->del->generation != u->add->generation))
+		err = -EOPNOTSUPP;
+	return err;
+}
+
+/* -ERESTART: it is in the kernel, but the maps have no place for it. */
+static int update_run(struct update *u, const struct batch *b)
+{
+	const struct commit_options opt = {.generation = u->add->generation};
+	uint32_t now;
+	int err = commit_batch(b, &opt, u->ds);
+
+	if (err)
+		return err;
+	err = apply_all(u, u->add, add_span);
+	if (!err)
+		err = apply_all(u, u->del, delete_span);
+	if (!err)
+		err = dump_generation(&now);
+	if (err || now > u->add->generation + 1)
+		return -ERESTART;
+	u->rt->words[RT_WORD_RULESET].value = now;
+	return 0;
+}
+
+int rt_update(struct runtime *rt, const struct batch *b, struct diags *ds, bool *ret_in_kernel)
+{
+	struct update CLEANUP(update_fini) u = {.rt = rt};
+	struct diags quiet;
+	int err;
+
+	*ret_in_kernel = false;
+	diags_init(&quiet);
+	u.ds = &quiet;
+	err = update_begin(&u);
+	if (!err)
+		err = read_batch(&u, b);
+	diags_fini(&quiet);
+	if (err)
+		return err == -ENOMEM ? err : -EOPNOTSUPP;
+	u.ds = ds;
+	err = update_run(&u, b);
+	*ret_in_kernel = !err || err == -ERESTART;
+	return err;
+}
