@@ -15,9 +15,17 @@ static void add_attribute(struct gen *g, LLVMValueRef fn, const char *name)
 				LLVMCreateEnumAttribute(g->ctx, kind, 0));
 }
 
-/* Without nounwind LLVM makes an .eh_frame, which libbpf complains of. */
+/*
+ * Without nounwind LLVM makes an .eh_frame, which libbpf complains of. Inlined helpers' lines give
+ * way to their caller's: what the verifier says is then about a rule.
+ */
 void gen_function_attributes(struct gen *g, LLVMValueRef fn, bool no_inline)
 {
+	static const char lines[] = "no-inline-line-tables";
+
+	LLVMAddAttributeAtIndex(
+		fn, LLVMAttributeFunctionIndex,
+		LLVMCreateStringAttribute(g->ctx, lines, sizeof(lines) - 1, "", 0));
 	add_attribute(g, fn, "nounwind");
 	if (no_inline)
 		add_attribute(g, fn, "noinline");

@@ -64,6 +64,7 @@ void gen_require(struct gen *g, LLVMValueRef cond, LLVMBasicBlockRef fail, bool 
 LLVMValueRef gen_alloca(struct gen *g, LLVMTypeRef type, const char *name)
 {
 	LLVMBasicBlockRef here = gen_here(g);
+	LLVMMetadataRef location = LLVMGetCurrentDebugLocation2(g->b);
 	LLVMValueRef first = LLVMGetFirstInstruction(g->f->entry), slot;
 
 	if (first)
@@ -73,6 +74,8 @@ LLVMValueRef gen_alloca(struct gen *g, LLVMTypeRef type, const char *name)
 	slot = LLVMBuildAlloca(g->b, type, name);
 	LLVMSetAlignment(slot, 8);
 	gen_at(g, here);
+	/* The builder has taken over that of the instruction it stood at. */
+	LLVMSetCurrentDebugLocation2(g->b, location);
 	return slot;
 }
 
