@@ -20,6 +20,7 @@ const char *const dt_category_name[N_DT_CATEGORIES] = {
 	[DT_EVAL] = "evaluator-differs",
 	[DT_FRAGMENT] = "later-fragment",
 	[DT_TIMED] = "time-or-chance",
+	[DT_DRAWN] = "drawn-id",
 	[DT_ENV] = "packets-differ",
 };
 
@@ -82,6 +83,11 @@ static bool same_bytes(const struct probe_event *a, const struct probe_event *b)
 		return memcmp(a->data + 12, b->data + 12, 8) == 0;
 	return memcmp(a->data, b->data, 4) == 0 && memcmp(a->data + 6, b->data + 6, 4) == 0 &&
 	       memcmp(a->data + 12, b->data + 12, a->data_len - 12) == 0;
+}
+
+static bool has_other_id(const struct probe_event *a, const struct probe_event *b)
+{
+	return a->pf == NFPROTO_IPV4 && memcmp(a->data + 4, b->data + 4, 2) != 0;
 }
 
 static bool same_place(const struct probe_event *a, const struct probe_event *b)
@@ -147,7 +153,8 @@ static bool prio_behind(const struct difftest *dt, const struct probe_event *ev,
 
 struct verdicts {
 	int nft, bpf, eval; /* 1, 0; eval -1: not known */
-	bool fragment, timed;
+	int eval_nft;	    /* on the packet as nft saw it */
+	bool fragment, timed, drawn;
 };
 
 /*
@@ -158,6 +165,8 @@ static enum dt_category categorise(const struct verdicts *v)
 {
 	if (v->timed)
 		return DT_TIMED;
+	if (v->drawn && v->eval == v->bpf && v->eval_nft == v->nft)
+		return DT_DRAWN;
 	if (v->fragment && v->nft != v->bpf && (v->eval < 0 || v->eval == v->bpf))
 		return DT_FRAGMENT;
 	return v->nft == v->bpf ? DT_EVAL : DT_BUG;
@@ -179,8 +188,15 @@ static void judge(struct difftest *dt, const struct packet *p, size_t number, si
 	v.nft = goes_on(&dt->trail[SIDE_NFT], i, next);
 	v.bpf = goes_on(&dt->trail[SIDE_BPF], i, next);
 	has_prio = prio_behind(dt, ev, next, &prio);
+	v.drawn = has_other_id(&dt->trail[SIDE_NFT].events[i], ev);
+	if (has_prio && dt->eval && v.drawn) {
+		v.eval_nft = eval_check_verdict(dt->eval, EVAL_NFT_ALONE,
+						&dt->trail[SIDE_NFT].events[i], prio, p, &by,
+						&v.timed);
+		eval_check_verdict(dt->eval, EVAL_BPF_ALONE, ev, prio, p, &by, &v.timed);
+	}
 	if (has_prio && dt->eval)
-		v.eval = eval_check_verdict(dt->eval, ev, prio, p, &by, &v.timed);
+		v.eval = eval_check_verdict(dt->eval, EVAL_BPF, ev, prio, p, &by, &v.timed);
 	dt->result.n_observed++;
 	dt->result.n_eval += v.eval >= 0;
 	if (v.nft == v.bpf && (v.eval < 0 || v.eval == v.nft))
@@ -197,17 +213,23 @@ static void judge(struct difftest *dt, const struct packet *p, size_t number, si
 	m->decided_by = by;
 }
 
-/* Event @i was seen under BPF only: no verdict to compare, but its rules have counted. */
-static void count_only(struct difftest *dt, const struct packet *p, size_t i)
+/* Event @i was seen on this side only: no verdict to compare, but its rules have counted. */
+static void count_alone(struct difftest *dt, const struct packet *p, enum lab_side_id side, size_t i)
 {
-	const struct probe_event *ev = &dt->trail[SIDE_BPF].events[i];
+	const struct probe_event *ev = &dt->trail[side].events[i];
 	const struct ir_rule *by;
 	int next = next_pos(dt, ev);
 	int32_t prio;
 	bool timed;
 
-	if (next >= 0 && dt->eval && prio_behind(dt, ev, next, &prio))
-		eval_check_verdict(dt->eval, ev, prio, p, &by, &timed);
+	if (next < 0 || !dt->eval || !prio_behind(dt, ev, next, &prio))
+		return;
+	if (side == SIDE_NFT) {
+		eval_check_verdict(dt->eval, EVAL_NFT_ALONE, ev, prio, p, &by, &timed);
+		return;
+	}
+	eval_check_verdict(dt->eval, EVAL_BPF_ALONE, ev, prio, p, &by, &timed);
+	eval_check_verdict(dt->eval, EVAL_BPF, ev, prio, p, &by, &timed);
 }
 
 static void strayed(struct difftest *dt, const struct packet *p, size_t number, size_t i)
@@ -241,20 +263,20 @@ bool dt_trails_agree(const struct difftest *dt)
 void dt_compare(struct difftest *dt, const struct packet *p, size_t number)
 {
 	const struct trail *a = &dt->trail[SIDE_NFT], *b = &dt->trail[SIDE_BPF];
-	bool together = true; /* where they part, the verdict before was judged */
+	size_t i;
 
-	for (size_t i = 0; i < b->n; i++) {
-		if (together && (i >= a->n || !same_place(&a->events[i], &b->events[i])))
-			together = false;
-		if (together && !same_packet(&a->events[i], &b->events[i])) {
+	/* Where they part, the verdict before was judged. */
+	for (i = 0; i < a->n && i < b->n && same_place(&a->events[i], &b->events[i]); i++) {
+		if (!same_packet(&a->events[i], &b->events[i])) {
 			strayed(dt, p, number, i);
-			together = false;
+			break;
 		}
-		if (together)
-			judge(dt, p, number, i);
-		else
-			count_only(dt, p, i);
+		judge(dt, p, number, i);
 	}
+	for (size_t k = i; k < a->n; k++)
+		count_alone(dt, p, SIDE_NFT, k);
+	for (size_t k = i; k < b->n; k++)
+		count_alone(dt, p, SIDE_BPF, k);
 	if ((a->n == 0) != (b->n == 0))
 		add_mismatch(dt, DT_ENV, p, number, NULL);
 }

@@ -46,6 +46,7 @@ enum dt_category {
 	DT_EVAL,     /* nft and BPF agree, the evaluator does not */
 	DT_FRAGMENT, /* later fragment: the interpreter of kernels up to 6.18 reads past it */
 	DT_TIMED,    /* limits, clocks or random numbers decide */
+	DT_DRAWN,    /* a packet's IP id was drawn by the kernel, and rules look at it */
 	DT_ENV,	     /* the packets differ before the rules do: the laboratory's fault */
 	N_DT_CATEGORIES,
 };
@@ -63,12 +64,16 @@ struct dt_mismatch {
 	char *text;
 };
 
+struct dt_counts {
+	uint64_t packets, bytes;
+};
+
 struct dt_counter_diff {
 	char *where; /* "inet filter input rule 3 (handle 7)" */
-	uint64_t nft_packets, nft_bytes, bpf_packets, bpf_bytes;
-	bool has_eval; /* the evaluator counted too */
-	uint64_t eval_packets, eval_bytes;
-	bool excused; /* by later fragments, or by time and chance */
+	struct dt_counts nft, bpf;
+	bool has_eval; /* the evaluator counted too, for what each side saw */
+	struct dt_counts eval_nft, eval_bpf;
+	bool excused; /* by later fragments, time, chance, or packets that differ */
 };
 
 struct dt_result {
@@ -139,17 +144,24 @@ bool dt_differs(const struct dt_result *r);
 struct eval_check *eval_check_new(struct difftest *dt);
 void eval_check_free(struct eval_check *ec);
 /*
- * The evaluator's verdict on what a probe saw right before this priority; -1: none to be had.
- * @ret_timed: clocks or chance had a say.
+ * The evaluator goes along with the packets that BPF saw. What nft saw is, beside that, what it saw
+ * alone, and not what BPF saw alone: packets that differ, or that only one side let through.
  */
-int eval_check_verdict(struct eval_check *ec, const struct probe_event *ev, int32_t prio,
-		       const struct packet *p, const struct ir_rule **ret_by, bool *ret_timed);
+enum dt_eval { EVAL_BPF, EVAL_NFT_ALONE, EVAL_BPF_ALONE, N_EVALS };
+/*
+ * The evaluator's verdict on what a probe saw right before this priority; -1: none to be had.
+ * @ret_timed: clocks or chance had a say. The other two go before EVAL_BPF.
+ */
+int eval_check_verdict(struct eval_check *ec, enum dt_eval which, const struct probe_event *ev,
+		       int32_t prio, const struct packet *p, const struct ir_rule **ret_by,
+		       bool *ret_timed);
 /*
  * What a counter of the compiled chains should stand at: the @expr-th expression of @r, which is the
  * @index-th rule of its chain, from 1. false: some packet that came there was not evaluated.
  */
 bool eval_check_counter(const struct eval_check *ec, const struct rule *r, uint32_t index,
-			uint32_t expr, uint64_t *ret_packets, uint64_t *ret_bytes, bool *ret_timed);
+			uint32_t expr, struct dt_counts *ret_nft, struct dt_counts *ret_bpf,
+			bool *ret_timed);
 /* ---- coverage.c ---- */
 void eval_check_coverage(const struct eval_check *ec, struct dt_result *r);
 

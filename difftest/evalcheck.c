@@ -104,12 +104,18 @@ struct eval_check *eval_check_new(struct difftest *dt)
 	const struct ir *ir = dt->lowered.ir;
 	struct eval_check *ec = calloc(1, sizeof(*ec));
 
-	if (!ec || ir_env_init_state(&ec->env, ir)) {
-		free(ec);
+	if (!ec)
 		return NULL;
-	}
-	ec->dt = dt;
 	ec->ir = ir;
+	for (unsigned int i = 0; i < N_EVALS; i++)
+		if (ir_env_init_state(&ec->env[i], ir)) {
+			eval_check_free(ec);
+			return NULL;
+		}
+	/* What is alone is counted from nothing. */
+	for (unsigned int i = EVAL_NFT_ALONE; i < N_EVALS; i++)
+		memset(ec->env[i].counters, 0, ir->n_counters * sizeof(*ec->env[i].counters));
+	ec->dt = dt;
 	ec->progs = calloc(ir->n_progs + 1u, sizeof(*ec->progs));
 	ec->hits = calloc(ir->n_chains + 1u, sizeof(*ec->hits));
 	for (uint32_t i = 0; ec->hits && i < ir->n_chains; i++)
@@ -135,7 +141,8 @@ void eval_check_free(struct eval_check *ec)
 	for (uint32_t i = 0; ec->progs && i < ec->ir->n_progs; i++)
 		free(ec->progs[i].reach);
 	free(ec->progs);
-	ir_env_fini_state(&ec->env);
+	for (unsigned int i = 0; i < N_EVALS; i++)
+		ir_env_fini_state(&ec->env[i]);
 	free(ec);
 }
 
@@ -186,7 +193,7 @@ static bool passes(struct eval_check *ec, const struct ir_step *s)
 
 	if ((s->kind != IR_GUARD && s->kind != IR_NEED) || is_impure(s->sel))
 		return true;
-	if (!ir_eval_sel(s->sel, &ec->env, v))
+	if (!ir_eval_sel(s->sel, ec->now, v))
 		return false;
 	return s->kind == IR_NEED || wish_holds(&w, v);
 }
@@ -205,30 +212,34 @@ static void on_rule(void *arg, const struct ir_rule *rule, bool matched)
 {
 	struct eval_check *ec = arg;
 
-	if (matched)
+	if (matched && ec->now == &ec->env[EVAL_BPF])
 		ec->hits[rule->chain->id][rule - rule->chain->rules]++;
 	look_for_time(ec, rule);
 }
 
-int eval_check_verdict(struct eval_check *ec, const struct probe_event *ev, int32_t prio,
-		       const struct packet *p, const struct ir_rule **ret_by, bool *ret_timed)
+int eval_check_verdict(struct eval_check *ec, enum dt_eval which, const struct probe_event *ev,
+		       int32_t prio, const struct packet *p, const struct ir_rule **ret_by,
+		       bool *ret_timed)
 {
 	const struct ir_prog *prog = find_prog(ec, ev->pf, ev->hook, prio);
+	struct prog_check *pc;
 	uint8_t verdict;
 
 	if (!prog)
 		return -1;
-	flow_from_event(ec->dt->lab, ev, p, ec->buf, &ec->env);
-	ec->env.on_rule = on_rule;
-	ec->env.on_rule_arg = ec;
+	pc = &ec->progs[prog - ec->ir->progs];
+	ec->now = &ec->env[which];
+	if (which != EVAL_BPF) /* quotas and the like stand where they stand for BPF */
+		memcpy(ec->now->shared, ec->env[EVAL_BPF].shared, ec->ir->shared_state_size);
+	flow_from_event(ec->dt->lab, ev, p, ec->buf, ec->now);
+	ec->now->on_rule = on_rule;
+	ec->now->on_rule_arg = ec;
 	ec->timed = false;
-	verdict = ir_eval_prog(prog, &ec->env);
+	verdict = ir_eval_prog(prog, ec->now);
 	*ret_timed = ec->timed;
-	ec->progs[prog - ec->ir->progs].timed |= ec->timed;
-	*ret_by = ec->env.decided_by;
-	if (!ec->progs[prog - ec->ir->progs].whole || ec->progs[prog - ec->ir->progs].blind)
-		return -1;
-	return verdict == NF_ACCEPT;
+	pc->timed |= ec->timed;
+	*ret_by = ec->now->decided_by;
+	return pc->whole && !pc->blind ? verdict == NF_ACCEPT : -1;
 }
 
 /* ---- counters ---- */
@@ -260,12 +271,29 @@ static bool is_at(const struct ir_state *st, const struct rule *r, uint32_t inde
 	       strcmp(st->at.table, r->chain->table->name) == 0;
 }
 
+/* May packets come to the chain that the evaluator did not see: from a base chain left to nft? */
+static bool is_shared(const struct eval_check *ec, const struct chain *c)
+{
+	const struct lower_result *l = &ec->dt->lowered;
+
+	for (uint32_t i = 0; !c->is_base && i < l->n_chains; i++) {
+		const struct table *t = l->chains[i].base->table;
+
+		if (!l->chains[i].compiled && t->family == c->table->family &&
+		    strcmp(t->name, c->table->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The chain's copy for one family of packets is as good as the other. */
 static bool chain_seen(const struct eval_check *ec, const struct rule *r, bool *ret_timed)
 {
 	bool found = false;
 
 	*ret_timed = false;
+	if (is_shared(ec, r->chain))
+		return false;
 	for (uint32_t i = 0; i < ec->ir->n_chains; i++) {
 		const struct ir_chain *c = ec->ir->chains[i];
 
@@ -283,18 +311,24 @@ static bool chain_seen(const struct eval_check *ec, const struct rule *r, bool *
 }
 
 bool eval_check_counter(const struct eval_check *ec, const struct rule *r, uint32_t index,
-			uint32_t expr, uint64_t *ret_packets, uint64_t *ret_bytes, bool *ret_timed)
+			uint32_t expr, struct dt_counts *ret_nft, struct dt_counts *ret_bpf,
+			bool *ret_timed)
 {
 	if (!chain_seen(ec, r, ret_timed))
 		return false;
 	for (uint32_t i = 0; i < ec->ir->n_states; i++) {
 		const struct ir_state *st = ec->ir->states[i];
+		const struct ir_counter *bpf, *plus, *minus;
 
 		if (!st->op->per_cpu || strcmp(st->op->name, "counter") != 0 ||
 		    !is_at(st, r, index, expr))
 			continue;
-		*ret_packets = ec->env.counters[st->index].packets;
-		*ret_bytes = ec->env.counters[st->index].bytes;
+		bpf = &ec->env[EVAL_BPF].counters[st->index];
+		plus = &ec->env[EVAL_NFT_ALONE].counters[st->index];
+		minus = &ec->env[EVAL_BPF_ALONE].counters[st->index];
+		*ret_bpf = (struct dt_counts){bpf->packets, bpf->bytes};
+		*ret_nft = (struct dt_counts){bpf->packets + plus->packets - minus->packets,
+					      bpf->bytes + plus->bytes - minus->bytes};
 		return true;
 	}
 	return false;

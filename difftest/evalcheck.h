@@ -19,7 +19,8 @@ struct eval_check {
 	struct difftest *dt;
 	const struct ir *ir;
 	struct prog_check *progs;
-	struct ir_env env;
+	struct ir_env env[N_EVALS];
+	struct ir_env *now; /* the one that is running */
 	uint32_t **hits; /* by chain id, rule */
 	bool timed;	 /* the packet at hand came to a step that clocks or chance decide */
 	uint8_t buf[65536 + 64];

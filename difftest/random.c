@@ -106,7 +106,7 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 	w->tally.packets += r->n_packets;
 	w->tally.verdicts += r->n_observed;
 	w->tally.evaluated += r->n_eval;
-	w->tally.excused += r->count[DT_FRAGMENT] + r->count[DT_TIMED];
+	w->tally.excused += r->count[DT_FRAGMENT] + r->count[DT_TIMED] + r->count[DT_DRAWN];
 	differs = !err && dt_differs(r);
 	if (differs) {
 		fprintf(stderr, "# seed %llu\n", (unsigned long long)seed);
@@ -148,7 +148,7 @@ static int work(struct worker *w, size_t first, size_t step)
 
 		if (w->until > 0 && now() > w->until)
 			break;
-		text = rulegen(seed, w->opt->eval_only ? RULEGEN_NO_INDEX : 0);
+		text = rulegen(seed, w->opt->eval_only ? RULEGEN_NO_INDEX : RULEGEN_NO_QUOTA);
 		if (!text)
 			return -ENOMEM;
 		w->tally.rulesets++;

@@ -65,21 +65,27 @@ static void print_category(const struct difftest *dt, enum dt_category c, const 
 			print_mismatch(dt, &r->mismatches[i], out);
 }
 
+static void print_counts(const char *who, const struct dt_counts *c, FILE *out)
+{
+	fprintf(out, "%s %llu packets %llu bytes", who, (unsigned long long)c->packets,
+		(unsigned long long)c->bytes);
+}
+
 static void print_counters(const struct dt_result *r, FILE *out)
 {
 	fprintf(out, "counters: %zu equal, %zu different\n", r->n_counters_same, r->n_counters);
 	for (size_t i = 0; i < r->n_counters && i < 20; i++) {
 		const struct dt_counter_diff *d = &r->counters[i];
 
-		fprintf(out, "  %s: nft %llu packets %llu bytes, bpf %llu packets %llu bytes",
-			d->where, (unsigned long long)d->nft_packets,
-			(unsigned long long)d->nft_bytes, (unsigned long long)d->bpf_packets,
-			(unsigned long long)d->bpf_bytes);
+		fprintf(out, "  %s:", d->where);
+		print_counts(" nft", &d->nft, out);
+		print_counts(", bpf", &d->bpf, out);
 		if (d->has_eval)
-			fprintf(out, ", evaluator %llu packets %llu bytes",
-				(unsigned long long)d->eval_packets,
-				(unsigned long long)d->eval_bytes);
-		fprintf(out, "%s\n", d->excused ? " (explained: later fragments, or time)" : "");
+			print_counts("; evaluator for nft", &d->eval_nft, out);
+		if (d->has_eval)
+			print_counts(", for bpf", &d->eval_bpf, out);
+		fprintf(out, "%s\n", d->excused ? " (explained: later fragments, time, or packets "
+						  "that differ)" : "");
 	}
 }
 
@@ -123,6 +129,7 @@ void dt_report(const struct difftest *dt, FILE *out)
 	print_category(dt, DT_FRAGMENT, "later fragments judged differently (the kernel's "
 					"interpreter reads payload as ports)", out);
 	print_category(dt, DT_TIMED, "different verdicts where time or chance decides", out);
+	print_category(dt, DT_DRAWN, "different verdicts on IP ids that the kernel drew", out);
 	print_category(dt, DT_ENV, "packets that differed before the rules", out);
 	print_counters(r, out);
 	print_coverage(dt, out);

@@ -74,8 +74,8 @@ static json_t *counters(const struct dt_result *r)
 
 		json_array_append_new(
 			j, json_pack("{s:s, s:[II], s:[II], s:b}", "where", d->where, "nft",
-				     (json_int_t)d->nft_packets, (json_int_t)d->nft_bytes, "bpf",
-				     (json_int_t)d->bpf_packets, (json_int_t)d->bpf_bytes,
+				     (json_int_t)d->nft.packets, (json_int_t)d->nft.bytes, "bpf",
+				     (json_int_t)d->bpf.packets, (json_int_t)d->bpf.bytes,
 				     "explained", d->excused));
 	}
 	return j;

@@ -37,7 +37,7 @@ static void put_statements(struct rulegen *g)
 		fputs(" counter", g->out);
 	if (rng_one_in(&g->rng, 40))
 		fputs(" limit rate 1000000/second burst 5 packets", g->out);
-	if (rng_one_in(&g->rng, 40))
+	if (rng_one_in(&g->rng, 40) && !(g->flags & RULEGEN_NO_QUOTA))
 		fprintf(g->out, " quota over %u bytes", 100 + rng_below(&g->rng, 20000));
 	if (rng_one_in(&g->rng, 30))
 		fputs(" counter name total", g->out);

@@ -359,6 +359,9 @@ static const struct {
 	{"ct original proto-dst 80", 0},
 	{"ct original ip saddr 10.0.1.1", V4},
 	{"meta mark >= 0x100", ALL},
+	{"meta mark > 0x100", ALL},
+	{"meta mark or 0x3 == 0x53", ALL},
+	{"meta mark xor 0x3 != 0x52", ALL},
 	{"meta mark < 80", ALL},
 	{"meta length > 100", ALL},
 	{"ip ttl < 64", V4},
@@ -445,7 +448,7 @@ void rulegen_put_match(struct rulegen *g)
 	fprintf(g->out, "%s %s%s", f->key, maybe_not(g), v);
 }
 
-/* Named sets that cannot change. */
+/* Named sets, some of which may change. */
 void rulegen_put_sets(struct rulegen *g)
 {
 	char v[64];
@@ -460,8 +463,8 @@ void rulegen_put_sets(struct rulegen *g)
 			f = rulegen_pick_field(g, true);
 		} while (f->kind == V_NAME);
 		g->set_field[i] = f;
-		fprintf(g->out, "\tset s%u {\n\t\ttypeof %s\n\t\tflags constant\n\t\telements = { ", i,
-			f->key);
+		fprintf(g->out, "\tset s%u {\n\t\ttypeof %s\n%s\t\telements = { ", i, f->key,
+			rng_one_in(&g->rng, 2) ? "\t\tflags constant\n" : "");
 		for (uint32_t k = 0; k < n; k++) {
 			rulegen_value(g, f, v, sizeof(v));
 			fprintf(g->out, "%s%s", k ? ", " : "", v);
