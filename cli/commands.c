@@ -10,6 +10,8 @@ const struct command commands[] = {
 	{"give", "", "hand everything back to the kernel's interpreter", cmd_give},
 	{"list", "ruleset|table|chain|set|…", "as nft lists it, hooks and live counters in place",
 	 cmd_list},
+	{"reset", "counters|quotas|counter|quota …", "show named counters or quotas and begin anew",
+	 cmd_reset},
 	{"status", "", "base chains, who runs them, and why", cmd_status},
 	{"explain", "[-f FILE]", "chain by chain and rule by rule: compiled how, or why not",
 	 cmd_explain},

@@ -189,6 +189,18 @@ int rt_status_all(struct diags *ds, struct rt_status **ret, size_t *ret_n);
 /* rt_model() does this already; for a model that is kept while time goes on. */
 int rt_counters_into_model(struct runtime *rt, struct ruleset *rs, struct diags *ds);
 
+/* ---- reset.c ---- */
+
+struct rt_reset_what {
+	uint32_t type;	   /* NFT_OBJECT_COUNTER, NFT_OBJECT_QUOTA */
+	uint8_t family;	   /* 0: all */
+	const char *table; /* NULL: all */
+	const char *name;  /* NULL: all */
+};
+/* Our part of these named objects of @rs begins at nothing again. */
+int rt_reset(struct runtime *rt, const struct ruleset *rs, const struct rt_reset_what *what,
+	     struct diags *ds);
+
 /* ---- gc.c ---- */
 
 /*

@@ -483,6 +483,22 @@ int states_overlay(struct runtime *rt, struct ruleset *rs, struct diags *ds)
 	return err;
 }
 
+int states_reset_object(struct runtime *rt, const struct object *o, struct diags *ds)
+{
+	struct states CLEANUP(states_close) s = { 0 };
+	struct kept key = { .table = hash_table(o->table), .op = "quota" };
+	int err = states_open(rt, gen_current(rt), ds, &s);
+	const struct kept *k;
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	key.chain = hash_name(key.table, o->name);
+	k = find(&s, &key);
+	if (k)
+		__atomic_store_n(word(&s, k), 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
 bool states_quota_behind(const struct runtime *rt, const void *owner, uint64_t handle,
 			 uint32_t expr, struct blob attrs)
 {

@@ -54,6 +54,35 @@ is "and on" "$(number over nb $n)" 6
 ok "nft-bpf give" nb $n give
 is "and back" "$(number over in_ns $n nft)" 6
 
+# reset: what programs counted is shown and gone.
+in_ns $n nft flush ruleset
+cat >"$tmp/c.nft" <<'NFT'
+table ip t {
+	counter c1 { }
+	counter c2 { }
+	quota q1 {
+		over 1 mbytes
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		icmp type echo-request counter name "c1" quota name "q1" drop
+		icmp type echo-request counter name "c2"
+	}
+}
+NFT
+ok "nft-bpf -f" nb $n --require-bpf -f "$tmp/c.nft"
+pings 3
+like "reset counter shows it" "$(text nb $n reset counter ip t c1)" 'packets 3 bytes 300'
+like "that one begins anew" "$(text nb $n list counter ip t c1)" 'packets 0 bytes 0'
+like "the others stay" "$(text nb $n list counter ip t c2)" 'packets 3 bytes 300'
+like "reset quotas shows them" "$(text nb $n reset quotas)" 'used 300 bytes'
+pings 1
+like "they begin anew" "$(text nb $n list ruleset)" 'over 1 mbytes used 100 bytes'
+like "reset counters shows all" "$(text nb $n reset counters)" 'packets 4 bytes 400'
+is "all begin anew" "$(text nb $n list counters | grep -c 'packets 0 bytes 0')" 2
+is "wrong words are usage" "$(nb $n reset counters nonsense 2>/dev/null; echo $?)" 2
+nb $n flush ruleset
+
 # A limit that the interpreter uses too, from a chain that cannot be compiled, must stay one.
 in_ns $n nft flush ruleset
 cat >"$tmp/b.nft" <<'NFT'
