@@ -156,6 +156,7 @@ static void print_text(const struct explain *ex, bool verbose)
 
 	list_for_each (t, &ex->rs->tables, node) {
 		printf("table %s %s\n", family_name(t->family), t->name);
+		explain_sets(ex->lr->ir, t);
 		list_for_each (c, &t->chains, node)
 			print_chain(ex, c, verbose);
 	}

@@ -11,4 +11,7 @@
 void explain_look_ups(const struct ir *ir, const struct chain *c);
 json_t *explain_look_ups_json(const struct ir *ir, const struct chain *c);
 
+/* The sets of a table that compiled rules look up: which structure each one is, one line each. */
+void explain_sets(const struct ir *ir, const struct table *table);
+
 #endif

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Named sets while programs run: elements added, deleted and timed out take effect at once and without
+# a new generation where the map has a place for them; plain nft's changes with sync; borders of every
+# shape; nft's own errors.
+. "$(dirname "$0")/lib.sh"
+
+n=sets-$$
+netns $n
+cat >"$tmp/sets.nft" <<'NFT'
+flush ruleset
+table inet t {
+	set exact { type ipv4_addr; elements = { 10.0.0.1, 10.0.0.2 comment "two" }; }
+	set ivl { type ipv4_addr; flags interval; elements = { 10.1.0.0/16, 10.3.0.10-10.3.0.77 }; }
+	set timed { type ipv4_addr; flags timeout; timeout 1h; elements = { 10.4.0.1 timeout 3s, 10.4.0.2 }; }
+	set box { type ipv4_addr . ipv4_addr; flags interval; elements = { 10.6.0.0/16 . 127.0.0.1-127.0.0.3 }; }
+	set name { type ifname; flags interval; elements = { "eth*" }; }
+	map verdicts { type ipv4_addr : verdict; elements = { 10.8.0.1 : drop, 10.8.0.2 : jump c, 10.8.0.3 : accept, 10.8.0.4 : continue }; }
+	chain c {
+		drop
+	}
+	chain in {
+		type filter hook input priority 0; policy accept;
+		iifname @name drop
+		ip saddr @exact drop
+		ip saddr @ivl drop
+		ip saddr @timed drop
+		ip saddr . ip daddr @box drop
+		ip saddr vmap @verdicts
+	}
+}
+NFT
+generation() { nb $n status | sed -n 's/.*: generation \([0-9]*\) .*/\1/p'; }
+# passes SOURCE [DESTINATION]
+passes() {
+	ip -n $n addr add "$1/32" dev lo 2>/dev/null
+	in_ns $n ping -c1 -W0.3 -q -I "$1" "${2:-127.0.0.1}" >/dev/null
+}
+blocked() { not passes "$@"; }
+
+ok "every shape is compiled" nb $n --require-bpf -f "$tmp/sets.nft"
+ok "10.4.0.1 is in" blocked 10.4.0.1
+for a in 10.0.0.1 10.0.0.2 10.1.0.0 10.1.0.1 10.1.128.7 10.1.255.255 10.3.0.10 10.3.0.11 10.3.0.77 \
+	10.4.0.2 10.6.0.1 10.6.255.255 10.8.0.1 10.8.0.2; do
+	ok "$a is in" blocked $a
+done
+for a in 10.0.0.0 10.0.0.3 10.0.255.255 10.2.0.0 10.3.0.9 10.3.0.78 10.4.0.3 10.5.255.255 10.7.0.0 \
+	10.8.0.0 10.8.0.3 10.8.0.4 10.8.0.5; do
+	ok "$a is out" passes $a
+done
+ok "box: second field's end" blocked 10.6.0.1 127.0.0.3
+ok "box: behind it" passes 10.6.0.1 127.0.0.4
+sleep 3
+ok "time is up" passes 10.4.0.1
+ok "the set's own time is not" blocked 10.4.0.2
+
+g=$(generation)
+while read -r set in out elem; do
+	ok "$set: out before" passes $in
+	ok "$set: add" nb $n add element inet t $set "{ $elem }"
+	ok "$set: in" blocked $in
+	ok "$set: the next one is out" passes $out
+	ok "$set: nft knows" in_ns $n nft get element inet t $set "{ $elem }"
+	ok "$set: delete" nb $n delete element inet t $set "{ $elem }"
+	ok "$set: out again" passes $in
+done <<'LIST'
+exact 10.20.0.1 10.20.0.2 10.20.0.1
+ivl 10.21.255.255 10.22.0.0 10.21.0.0/16
+timed 10.23.0.1 10.23.0.2 10.23.0.1 timeout 1h
+box 10.24.3.4 10.25.0.0 10.24.0.0/16 . 127.0.0.1
+verdicts 10.26.0.1 10.26.0.2 10.26.0.1 : drop
+LIST
+ok "timed: add for a second" nb $n add element inet t timed '{ 10.27.0.1 timeout 1s }'
+ok "timed: in" blocked 10.27.0.1
+sleep 1.1
+ok "timed: over" passes 10.27.0.1
+ok "timed: once more" nb $n add element inet t timed '{ 10.27.0.1 timeout 1h }'
+ok "timed: in again" blocked 10.27.0.1
+is "all of it in one generation" "$(generation)" "$g"
+
+ok "a verdict that the programs do not know" nb $n add element inet t verdicts '{ 10.28.0.1 : goto c }'
+ok "holds" blocked 10.28.0.1
+is "in the next generation" "$(generation)" $((g + 1))
+
+in_ns $n nft add element inet t exact '{ 10.29.0.1 }'
+ok "plain nft's element is not known yet" passes 10.29.0.1
+ok "sync" nb $n sync
+ok "now it is" blocked 10.29.0.1
+g=$(generation)
+ok "sync with nothing to do" nb $n sync
+is "keeps the generation" "$(generation)" "$g"
+
+out=$(nb $n delete element inet t exact '{ 10.30.0.1 }' 2>&1)
+like "nft's own error for a missing element" "$out" "No such file or directory"
+out=$(nb $n add element inet t ivl '{ 10.1.2.0/24 }' 2>&1)
+like "and for a conflicting interval" "$out" "conflict|overlap|File exists"
+out=$(nb $n add element inet t exact '{ 80 . 443 }' 2>&1)
+like "and for the wrong type" "$out" "Error"
+like "comments are listed" "$(nb $n list set inet t exact)" 'comment "two"'
+plan
