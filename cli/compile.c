@@ -112,7 +112,7 @@ int cmd_compile(struct cli *cli, int argc, char **argv)
 	status = cli_ruleset(cli, &rs);
 	if (status != EXIT_OK)
 		return status;
-	if (lower_ruleset(rs, &(struct lower_options){.named_sets = true}, &cli->diags, &lr) < 0)
+	if (lower_ruleset(rs, &(struct lower_options){.named_sets = true, .no_elem_counts = true}, &cli->diags, &lr) < 0)
 		return EXIT_ERROR;
 	status = cli_report_fallbacks(cli, &lr);
 	if (status == EXIT_OK && cli->dump)

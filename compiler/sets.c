@@ -121,6 +121,17 @@ static void set_header(struct lower *lw, struct lower_set *ls)
 	ls->set = out;
 }
 
+/* A limit's state shows nowhere; what the others keep, nft lists. */
+static bool keeps_counts(const struct set *s)
+{
+	const struct exprs *es = s->exprs.n || !s->n_elems ? &s->exprs : &s->elems[0].exprs;
+
+	for (uint32_t i = 0; i < es->n; i++)
+		if (strcmp(es->array[i].name, "limit") != 0)
+			return true;
+	return false;
+}
+
 /* What is known before its elements are looked at. */
 static bool set_check(const struct lower *lw, struct lower_set *ls)
 {
@@ -140,6 +151,9 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	} else if (!(s->flags & NFT_SET_CONSTANT) && !lw->opt->named_sets) {
 		ls->code = "set-named";
 		ls->why = "elements of named sets can change, which has no lowering yet";
+	} else if (lw->opt->no_elem_counts && !(s->flags & NFT_SET_CONSTANT) && keeps_counts(s)) {
+		ls->code = "set-elem-state";
+		ls->why = "what its elements count cannot be listed yet";
 	} else if (!s->key_len || s->key_len > IR_MAX_WIDTH || data > IR_MAX_WIDTH) {
 		ls->code = "set-width";
 		ls->why = "the key or the data is wider than the registers";

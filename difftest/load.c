@@ -136,7 +136,7 @@ static int take(struct difftest *dt)
 
 int dt_load(struct difftest *dt)
 {
-	struct lower_options lower = {.named_sets = true};
+	struct lower_options lower = {.named_sets = true, .no_elem_counts = true};
 	int err;
 
 	if (!dt->text)

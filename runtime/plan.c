@@ -311,6 +311,7 @@ static void fill_options(struct lower_options *o)
 	if (getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK) < 0)
 		o->seed = (uint32_t)time(NULL);
 	o->named_sets = true;
+	o->no_elem_counts = true;
 	if (!o->read_ns)
 		o->read_ns = (uint64_t)(ms_now() * 1e6);
 	if (adjtimex(&tx) >= 0)
