@@ -27,6 +27,7 @@ struct difftest_options {
 	size_t random;	     /* so many random rulesets instead of a file */
 	bool eval_only;	     /* of them, only the evaluator before and after the optimiser */
 	unsigned int seconds; /* no new ruleset after so long */
+	bool first;	     /* no new ruleset after one that differs */
 	bool replay;	     /* the packets that stand in the file's comments */
 	bool shrink;
 	bool json, verbose, quiet; /* quiet: nft's messages are not passed on */

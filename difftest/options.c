@@ -26,6 +26,7 @@ static const char help[] =
 	"      --random N        N random rulesets instead of a file\n"
 	"      --eval-only       of them, only the IR's evaluator before and after the optimiser: needs\n"
 	"                        neither the kernel nor privileges\n"
+	"      --first           stop at the first that differs\n"
 	"      --seconds T       start no new ruleset after T seconds\n"
 	"      --jobs J          share random rulesets between J processes\n"
 	"      --against FILE    compare with this ruleset under nft instead of nft-bpf\n"
@@ -71,6 +72,7 @@ enum {
 	OPT_RANDOM,
 	OPT_EVAL_ONLY,
 	OPT_SECONDS,
+	OPT_FIRST,
 	OPT_REPLAY,
 	OPT_SHRINK,
 };
@@ -86,6 +88,7 @@ static const struct option long_options[] = {
 	{"jobs", required_argument, NULL, OPT_JOBS},
 	{"random", required_argument, NULL, OPT_RANDOM},
 	{"eval-only", no_argument, NULL, OPT_EVAL_ONLY},
+	{"first", no_argument, NULL, OPT_FIRST},
 	{"seconds", required_argument, NULL, OPT_SECONDS},
 	{"replay", no_argument, NULL, OPT_REPLAY},
 	{"shrink", no_argument, NULL, OPT_SHRINK},
@@ -138,6 +141,9 @@ static int parse_option(int c, struct difftest_options *o, size_t *n_defines, si
 		if (!parse_number(optarg, &n) || n < 1 || n > 1000000)
 			return usage("--seconds wants a number");
 		o->seconds = (unsigned int)n;
+		return -1;
+	case OPT_FIRST:
+		o->first = true;
 		return -1;
 	case OPT_REPLAY:
 		o->replay = true;

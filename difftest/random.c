@@ -146,7 +146,7 @@ static int work(struct worker *w, size_t first, size_t step)
 		uint64_t seed = w->opt->seed + i;
 		AUTO_FREE char *text = NULL;
 
-		if (w->until > 0 && now() > w->until)
+		if ((w->until > 0 && now() > w->until) || (w->opt->first && w->tally.different))
 			break;
 		text = rulegen(seed, w->opt->eval_only ? RULEGEN_NO_INDEX : RULEGEN_NO_QUOTA);
 		if (!text)

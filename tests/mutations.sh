@@ -41,7 +41,7 @@ found() {
 		fi
 	done
 	how="random rulesets"
-	shows --random 1000000 --seed "$RANDOM" --seconds $((limit - SECONDS + started)) --packets 400
+	shows --random 1000000 --first --seed "$RANDOM" --seconds $((limit - SECONDS + started - 4))
 }
 
 n=0
