@@ -27,6 +27,15 @@ static void on_rule(void *arg, const struct ir_rule *rule, bool matched)
 	g->trace[g->n_trace++] = rule;
 }
 
+static enum flow any_flow(uint8_t hook)
+{
+	enum flow f = FLOW_INPUT;
+
+	while (f + 1 < N_FLOWS && !flow_has_hook(f, hook))
+		f++;
+	return f;
+}
+
 static void add_targets(struct gen *g, const struct ir_prog *prog)
 {
 	graph_reach(g->graph, prog);
@@ -36,7 +45,8 @@ static void add_targets(struct gen *g, const struct ir_prog *prog)
 		if (!g->graph->nodes[chain->id].reached)
 			continue;
 		for (uint32_t i = 0; i < chain->n_rules; i++) {
-			struct gen_target t = {.prog = prog, .rule = &chain->rules[i]};
+			struct gen_target t = {.prog = prog, .rule = &chain->rules[i],
+					       .flow = any_flow(prog->hook)};
 
 			if (!chain->rules[i].never)
 				ARENA_PUSH(g->arena, g->targets, g->n_targets, t);
@@ -129,7 +139,7 @@ static void add_wish(struct wishes *ws, struct wish w)
 		ws->w[ws->n++] = w;
 }
 
-static bool is_wish(const struct ir_step *s)
+bool gen_is_wish(const struct ir_step *s)
 {
 	return s->kind == IR_NEED || s->kind == IR_GUARD || s->kind == IR_VMAP;
 }
@@ -140,7 +150,7 @@ static void wish_rule(struct wishes *ws, const struct ir_rule *r, uint32_t n_ste
 	for (uint32_t i = 0; i < n_steps; i++) {
 		struct wish w = wish_of_step(&r->steps[i]);
 
-		if (!is_wish(&r->steps[i]))
+		if (!gen_is_wish(&r->steps[i]))
 			continue;
 		if (i == n_steps - 1)
 			w.elem = last;
@@ -284,7 +294,7 @@ static void add_mixture(struct gen *g)
 		for (uint32_t k = 0; k < r->n_steps && r->chain->pf == t->prog->pf; k++) {
 			struct wish w = wish_of_step(&r->steps[k]);
 
-			if (is_wish(&r->steps[k]) && !rng_one_in(&g->rng, 4))
+			if (gen_is_wish(&r->steps[k]) && !rng_one_in(&g->rng, 4))
 				draft_solve(&d, &w, &g->rng);
 		}
 	}

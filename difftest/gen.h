@@ -50,6 +50,7 @@ int gen_run(struct gen *g, size_t n);
 struct packet *gen_try(struct gen *g, const struct gen_target *t, const struct wish *wishes,
 		       uint32_t n_wishes, enum flow flow);
 void gen_add(struct gen *g, struct packet *p);
+bool gen_is_wish(const struct ir_step *s); /* a step that can fail by the packet alone */
 
 /* One more packet near the target's own; false when nothing came of it. */
 bool vary_target(struct gen *g, struct gen_target *t);

@@ -99,28 +99,27 @@ static void put_rule(struct rulegen *g, unsigned int n_below)
 	fputc('\n', g->out);
 }
 
-/* Rules of one kind that differ in a value: what the optimiser makes a dispatch of. */
+/* Rules of one kind that differ in their values: what the optimiser makes a dispatch of. */
 static void put_run(struct rulegen *g, unsigned int n_below)
 {
-	const struct rulegen_field *f;
-	uint32_t n = 4 + rng_below(&g->rng, 12);
-	bool counted = rng_one_in(&g->rng, 2);
-	char value[64];
+	uint32_t n = 4 + rng_below(&g->rng, 12), n_fields = 1 + rng_below(&g->rng, 3);
+	const struct rulegen_field *f[3];
 
 	g->l3 = g->l4 = 0;
-	f = rulegen_pick_field(g, true);
+	for (uint32_t i = 0; i < n_fields; i++)
+		f[i] = rulegen_pick_field(g, true);
 	for (uint32_t i = 0; i < n; i++) {
 		fputs("\t\t", g->out);
-		rulegen_put_key(g, f);
-		rulegen_value(g, f, value, sizeof(value));
-		fprintf(g->out, " %s", value);
-		if (counted)
-			fputs(" counter", g->out);
-		else
-			put_statements(g);
+		for (uint32_t k = 0; k < n_fields; k++) {
+			if (n_fields > 1 && rng_one_in(&g->rng, 5))
+				continue;
+			rulegen_put_key(g, f[k]);
+			fputs(rng_one_in(&g->rng, 10) ? " != " : " ", g->out);
+			rulegen_put_value(g, f[k], true);
+			fputc(' ', g->out);
+		}
+		fputs("counter", g->out);
 		put_verdict(g, n_below);
-		if (!counted)
-			fputs(" ", g->out);
 		fputc('\n', g->out);
 	}
 }

@@ -268,6 +268,17 @@ static void range_value(struct rulegen *g, const struct rulegen_field *f, char *
 		snprintf(out, size, "%u", lo);
 }
 
+void rulegen_put_value(struct rulegen *g, const struct rulegen_field *f, bool may_range)
+{
+	char v[64];
+
+	if (may_range && f->has_range && rng_one_in(&g->rng, 3))
+		range_value(g, f, v, sizeof(v));
+	else
+		rulegen_value(g, f, v, sizeof(v));
+	fputs(v, g->out);
+}
+
 static const char *maybe_not(struct rulegen *g)
 {
 	return rng_one_in(&g->rng, 4) ? "!= " : "";
@@ -398,7 +409,6 @@ void rulegen_put_match(struct rulegen *g)
 	struct rulegen saved = *g;
 	const struct rulegen_field *f = rulegen_pick_field(g, false);
 	uint32_t way = rng_below(&g->rng, 16);
-	char v[64];
 
 	/* Those that pick fields of their own forget this one. */
 	if (way <= 4 || (way == 6 && g->n_sets)) {
@@ -441,11 +451,12 @@ void rulegen_put_match(struct rulegen *g)
 		}
 		break;
 	}
-	if (f->has_range && rng_one_in(&g->rng, 3))
-		range_value(g, f, v, sizeof(v));
-	else
-		rulegen_value(g, f, v, sizeof(v));
-	fprintf(g->out, "%s %s%s", f->key, maybe_not(g), v);
+	fprintf(g->out, "%s %s", f->key, maybe_not(g));
+	rulegen_put_value(g, f, true);
+	if (f->has_range && rng_one_in(&g->rng, 6)) { /* and once more */
+		fprintf(g->out, " %s %s", f->key, maybe_not(g));
+		rulegen_put_value(g, f, true);
+	}
 }
 
 /* Named sets, some of which may change. */

@@ -25,6 +25,8 @@ const struct rulegen_field *rulegen_pick_field(struct rulegen *g, bool is_key);
 void rulegen_put_key(struct rulegen *g, const struct rulegen_field *f);
 void rulegen_value(struct rulegen *g, const struct rulegen_field *f, char *out, size_t size);
 
+/* A value, or where it may be a range, now and then. */
+void rulegen_put_value(struct rulegen *g, const struct rulegen_field *f, bool may_range);
 void rulegen_put_match(struct rulegen *g);
 void rulegen_put_sets(struct rulegen *g);
 

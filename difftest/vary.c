@@ -86,6 +86,48 @@ static struct packet *vary_constant(struct gen *g, struct gen_target *t)
 	return p;
 }
 
+static const struct ir_sel *find_leaf(const struct ir_sel *s)
+{
+	while (s->op != IR_LEAF && s->n_args)
+		s = s->args[0];
+	return s->op == IR_LEAF ? s : NULL;
+}
+
+/*
+ * A guard's constant as the value of what it looks at, whatever stands between: should lowering have
+ * misunderstood the operations, solving them would never come upon the packets that show it.
+ */
+static struct packet *vary_naively(struct gen *g, struct gen_target *t)
+{
+	const struct ir_rule *r = t->rule;
+	const struct ir_step *st = &r->steps[rng_below(&g->rng, r->n_steps)];
+	const struct ir_sel *leaf = st->kind == IR_GUARD ? find_leaf(st->sel) : NULL;
+	uint8_t v[IR_MAX_WIDTH];
+	struct wish naive = {.sel = leaf, .kind = WISH_GUARD, .guard = IR_EQ, .lo = v, .hi = v};
+	struct draft d;
+	struct packet *p;
+
+	if (!leaf || st->set || leaf->width != st->sel->width)
+		return NULL;
+	memcpy(v, rng_one_in(&g->rng, 2) ? st->lo : st->hi, leaf->width);
+	if (!rng_one_in(&g->rng, 3))
+		v[rng_below(&g->rng, leaf->width)] ^= (uint8_t)(1 << rng_below(&g->rng, 8));
+	draft_init(&d, t->prog->pf);
+	for (uint32_t i = 0; i < r->n_steps; i++) {
+		struct wish w = wish_of_step(&r->steps[i]);
+
+		if (&r->steps[i] == st)
+			w = naive;
+		if (gen_is_wish(&r->steps[i]))
+			draft_solve(&d, &w, &g->rng);
+	}
+	p = build_packet(g->lab, &d, t->flow, t->prog->hook, &g->rng);
+	if (p)
+		packet_set_origin(p, "with a constant of %s %s rule %u", r->chain->table,
+				  r->chain->name, r->index);
+	return p;
+}
+
 static struct packet *vary_guard(struct gen *g, struct gen_target *t)
 {
 	struct wish saved, *w;
@@ -121,8 +163,12 @@ bool vary_target(struct gen *g, struct gen_target *t)
 {
 	struct packet *p = NULL;
 
-	if (!t->hit)
-		return false;
+	if (!t->hit || rng_one_in(&g->rng, 12)) {
+		p = t->rule->n_steps ? vary_naively(g, t) : NULL;
+		if (p)
+			gen_add(g, p);
+		return p != NULL;
+	}
 	switch (rng_below(&g->rng, 8)) {
 	case 0:
 	case 1:

@@ -41,7 +41,7 @@ found() {
 		fi
 	done
 	how="random rulesets"
-	shows --random 1000000 --first --seed "$RANDOM" --seconds $((limit - SECONDS + started - 4))
+	shows --random 1000000 --first --seed "$RANDOM" --seconds $((limit - SECONDS + started - 10))
 }
 
 n=0
