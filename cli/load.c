@@ -3,8 +3,10 @@
  * nft-bpf -f FILE, nft-bpf NFT COMMAND, take, sync and give: what changes the ruleset that runs.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 
+#include "../compiler/emit/emit.h"
 #include "../netlink/nfnl.h"
 #include "../runtime/runtime.h"
 #include "cli.h"
@@ -17,6 +19,30 @@ static void print_times(const struct cli *cli, const struct rt_plan *plan)
 		fprintf(stderr,
 			"nft-bpf: lowering %.1f ms, LLVM %.1f ms, verifier %.1f ms, commit %.1f ms\n",
 			plan->ms_lower, plan->ms_compile, plan->ms_verify, plan->ms_commit);
+}
+
+/* Opening libLLVM takes some 20 ms, in which libnftables and the kernel look at the file. */
+static void *open_backend(void *arg)
+{
+	struct diags unheard; /* whoever needs the backend asks again, and is told */
+
+	(void)arg;
+	diags_init(&unheard);
+	emit_open(&unheard);
+	diags_fini(&unheard);
+	return NULL;
+}
+
+static int capture(struct cli *cli, const struct nft_input *in, struct batch *ret)
+{
+	pthread_t opener;
+	bool opening = in->file && pthread_create(&opener, NULL, open_backend, NULL) == 0;
+	int err = nft_capture(in, &cli->diags, ret);
+
+	/* Before anything forks. */
+	if (opening)
+		pthread_join(opener, NULL);
+	return err;
 }
 
 /* Reads the ruleset as it is, then the input on top of it. -ERESTART: it moved meanwhile. */
@@ -35,7 +61,7 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 		in.model = rs;
 		in.rewrite = rt_rewrite;
 		in.rewrite_arg = rs;
-		err = nft_capture(&in, &cli->diags, &batch);
+		err = capture(cli, &in, &batch);
 		if (err < 0 || batch.len == 0)
 			return err;
 	}
