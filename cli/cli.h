@@ -92,6 +92,11 @@ void progress_end(struct progress *p);
 /* The nft input that -f, -D, -I, -j and words on the command line make; EXIT_USAGE if there is none. */
 int cli_input(struct cli *cli, struct nft_input *ret);
 /*
+ * Makes the input ready to be read, once more too: true if it can be. Standard input is kept in memory
+ * for that; a FIFO of a name is not.
+ */
+bool cli_input_rewind(const struct nft_input *in);
+/*
  * The ruleset that explain and compile look at: -f FILE applied to nothing; without it the live one
  * as the user wrote it. Exit status.
  */

@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../netlink/nfnl.h"
 #include "../runtime/runtime.h"
@@ -31,6 +33,54 @@ int cli_input(struct cli *cli, struct nft_input *ret)
 		.err = stderr,
 	};
 	return EXIT_OK;
+}
+
+static int copy_all(int from, int to)
+{
+	char buffer[65536];
+	ssize_t n, done;
+
+	while ((n = read(from, buffer, sizeof(buffer))) != 0) {
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (; n > 0; n -= done) {
+			done = write(to, buffer, (size_t)n);
+			if (done < 0)
+				return -errno;
+			memmove(buffer, buffer + done, (size_t)(n - done));
+		}
+	}
+	return 0;
+}
+
+/* What cannot be rewound is taken into memory; libnftables opens it by the name /dev/stdin. */
+static bool rewind_stdin(void)
+{
+	int fd;
+
+	if (lseek(STDIN_FILENO, 0, SEEK_SET) == 0)
+		return true;
+	fd = memfd_create("stdin", MFD_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (copy_all(STDIN_FILENO, fd) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
+	    dup2(fd, STDIN_FILENO) < 0) {
+		close(fd);
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
+bool cli_input_rewind(const struct nft_input *in)
+{
+	struct stat st;
+
+	if (!in->file)
+		return true;
+	if (strcmp(in->file, "-") == 0 || strcmp(in->file, "/dev/stdin") == 0)
+		return rewind_stdin();
+	return stat(in->file, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* The file alone, applied to nothing: no kernel is asked, no privilege needed. */

@@ -45,27 +45,74 @@ static int capture(struct cli *cli, const struct nft_input *in, struct batch *re
 	return err;
 }
 
+/*
+ * The kernel refused what it was to commit, or the model did before: now in nft's words, which point
+ * into the input. 0: it would be taken, so the trouble is elsewhere.
+ */
+static int refused(const struct nft_input *input, struct nft_input *in)
+{
+	CLEANUP(batch_fini) struct batch batch = {0};
+	FILE *null = fopen("/dev/null", "w");
+	struct diags unheard;
+	int err;
+
+	if (!null)
+		return 0;
+	diags_init(&unheard);
+	in->unchecked = false;
+	in->out = null; /* what it prints was printed before */
+	err = cli_input_rewind(input) ? nft_capture(in, &unheard, &batch) : 0;
+	diags_fini(&unheard);
+	fclose(null);
+	return err == -EINVAL ? err : 0;
+}
+
+static int refused_load(struct cli *cli, struct runtime *rt, const struct nft_input *input)
+{
+	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
+	struct nft_input in = *input;
+
+	if (rt_model(rt, &cli->diags, &rs) < 0)
+		return 0;
+	in.model = rs;
+	in.rewrite = rt_rewrite;
+	in.rewrite_arg = rs;
+	return refused(input, &in);
+}
+
+/* Not of the input, but of the run time or the moment. */
+static bool is_refusal(int err)
+{
+	return err < 0 && err != -ERESTART && err != -ENOMEM;
+}
+
 /* Reads the ruleset as it is, then the input on top of it. -ERESTART: it moved meanwhile. */
 static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input *input,
 		     const struct rt_load_options *opt, struct rt_plan *plan)
 {
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(batch_fini) struct batch batch = {0};
+	struct nft_input in = {0};
+	struct diags said;
 	int err = rt_model(rt, &cli->diags, &rs);
 
 	if (err < 0)
 		return err;
 	if (input) {
-		struct nft_input in = *input;
-
+		in = *input;
 		in.model = rs;
 		in.rewrite = rt_rewrite;
 		in.rewrite_arg = rs;
+		in.unchecked = cli_input_rewind(input);
 		err = capture(cli, &in, &batch);
 		if (err < 0 || batch.len == 0)
 			return err;
 	}
-	err = rt_load(rt, rs, input ? &batch : NULL, opt, &cli->diags, plan);
+	diags_init(&said);
+	err = rt_load(rt, rs, input ? &batch : NULL, opt, &said, plan);
+	if (in.unchecked && plan->unchanged && is_refusal(err) && refused_load(cli, rt, input) < 0)
+		diags_fini(&said);
+	diags_move(&cli->diags, &said);
 	/* The report names chains of the model, so it has to be made while that lives. */
 	if (err == 0 || (err == -EOPNOTSUPP && opt->require_bpf))
 		cli_report_fallbacks(cli, &plan->lowered);
@@ -90,12 +137,20 @@ static bool is_about_elements(const struct nft_input *input)
 static int update(struct cli *cli, struct runtime *rt, const struct nft_input *input)
 {
 	CLEANUP(batch_fini) struct batch batch = {0};
+	struct nft_input in = *input;
+	struct diags said;
 	bool in_kernel;
-	int err = nft_capture(input, &cli->diags, &batch);
+	int err;
 
+	in.unchecked = true;
+	err = nft_capture(&in, &cli->diags, &batch);
 	if (err < 0 || batch.len == 0)
 		return err;
-	err = rt_update(rt, &batch, &cli->diags, &in_kernel);
+	diags_init(&said);
+	err = rt_update(rt, &batch, &said, &in_kernel);
+	if (is_refusal(err) && err != -EOPNOTSUPP && !in_kernel && refused(input, &in) < 0)
+		diags_fini(&said);
+	diags_move(&cli->diags, &said);
 	/* Somebody else's commit came first. */
 	return err == -ERESTART && !in_kernel ? -EOPNOTSUPP : err;
 }

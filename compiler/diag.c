@@ -33,6 +33,19 @@ void diags_fini(struct diags *ds)
 	diags_init(ds);
 }
 
+void diags_move(struct diags *to, struct diags *from)
+{
+	struct diag *d, *tmp;
+
+	list_for_each_safe (d, tmp, &from->list, node) {
+		list_remove(&d->node);
+		list_append(&to->list, &d->node);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(to->count); i++)
+		to->count[i] += from->count[i];
+	diags_init(from);
+}
+
 static const char *dup_or_null(const char *s)
 {
 	return s ? strdup(s) : NULL;

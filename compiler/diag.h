@@ -42,6 +42,8 @@ struct diags {
 
 void diags_init(struct diags *ds);
 void diags_fini(struct diags *ds);
+/* All of @from to the end of @to. */
+void diags_move(struct diags *to, struct diags *from);
 
 /* @code must be a string that lives forever. @at may be NULL. */
 void diag_add(struct diags *ds, enum diag_level level, const char *code,

@@ -135,6 +135,7 @@ int nft_capture(const struct nft_input *in, struct diags *ds, struct batch *ret)
 		.prelude = in->prelude,
 		.rewrite = in->rewrite,
 		.rewrite_arg = in->rewrite_arg,
+		.unchecked = in->unchecked,
 	};
 	int err;
 

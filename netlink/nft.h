@@ -39,6 +39,11 @@ struct nft_input {
 	 * took off their hooks are shown on them. NULL: the kernel's own, or an empty one.
 	 */
 	const struct ruleset *model;
+	/*
+	 * With NFT_KERNEL_REAL: the batch is not validated, because it will be committed at once; for
+	 * the errors of a refused one run the input again, validated.
+	 */
+	bool unchecked;
 	/* Sent before the batch when it is validated: puts parked chains back on their hooks. */
 	const struct batch *prelude;
 	/*

@@ -6,7 +6,8 @@
  * Questions about interfaces always go to the kernel, where it can be asked. The batch is kept. With
  * a real kernel it is sent there as well, without its end: so the kernel validates it, reports every
  * error to libnftables, which prints them at their place in the file, and then forgets it, as for
- * `nft -c` (nfnetlink_rcv_batch()).
+ * `nft -c` (nfnetlink_rcv_batch()). A batch that is to be committed at once need not be sent twice:
+ * nft_input.unchecked.
  */
 #include "session.h"
 
@@ -354,7 +355,7 @@ ssize_t session_send_batch(struct session_socket *s, const struct msghdr *msg, i
 	for (i = 0; i < msg->msg_iovlen; i++)
 		nlbuf_raw(&b, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len);
 	err = b.failed ? -ENOMEM : keep_batch(s->session, b.data, b.len);
-	if (!err && s->is_real && s->session->captured.len)
+	if (!err && s->is_real && s->session->captured.len && !s->session->unchecked)
 		err = validate(s);
 	if (err < 0) {
 		errno = -err;

@@ -186,10 +186,12 @@ int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 	struct takeover CLEANUP(takeover_fini) tk = { .rt = rt, .rs = rs, .ds = ds, .plan = &plan };
 	int err = apply(rs, b, ds, &batch);
 
+	ret->unchanged = true;
 	if (err)
 		return err;
 	tk.batch = b && b->len ? &batch : NULL;
 	err = opt->check ? check_only(&tk, opt) : load_once(&tk, opt);
+	ret->unchanged = !tk.begun;
 	if (err == -ERESTART && tk.begun)
 		err = take_again(rt, opt, ds);
 	/* Refused because of --require-bpf: the plan says which chains, and why. */

@@ -82,6 +82,7 @@ struct rt_plan {
 	struct emitted emitted;	     /* object NULL: nothing to compile */
 	struct rt_place *places;     /* one per lowered.ir->progs[] */
 	uint32_t n_places;
+	bool unchanged;		     /* on failure: the kernel's ruleset is as it was */
 	double ms_lower, ms_compile, ms_verify, ms_commit; /* where the time went */
 };
 struct rt_place {
@@ -104,7 +105,7 @@ int rt_plan(struct runtime *rt, const struct ruleset *rs, const struct rt_load_o
  * makes the kernel agree: programs in place, batch committed, compiled chains off their hooks.
  * On failure the kernel's ruleset and our programs are as before: -errno with an error in @ds;
  * -ERESTART when somebody else's commit came first; -EOPNOTSUPP for require_bpf, then *ret is filled
- * and says which chains. @rs is the target ruleset afterwards.
+ * and says which chains; of other failures only ret->unchanged. @rs is the target ruleset afterwards.
  */
 int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 	    const struct rt_load_options *opt, struct diags *ds, struct rt_plan *ret);

@@ -48,6 +48,24 @@ refused "unknown jump target" 1 'No such file' -f "$tmp/jump.nft"
 	echo 'add rule ip good nosuch accept'
 } >"$tmp/half.nft"
 refused "the last of many commands refused" 1 '.' -f "$tmp/half.nft"
+is "the last of many: nft's own words" "$(nb $n -f "$tmp/half.nft" 2>&1)" \
+	"$(in_ns $n nft -f "$tmp/half.nft" 2>&1)"
+cat >"$tmp/full.nft" <<'NFT'
+table ip y {
+	set s { type ipv4_addr; size 2; elements = { 1.1.1.1, 1.1.1.2, 1.1.1.3 }; }
+	set t { type ipv4_addr; }
+	chain c { type filter hook input priority 5; ip saddr @s drop; }
+}
+create set ip y t { type ipv4_addr; }
+NFT
+refused "a set that is full, a set that is there" 1 'File exists' -f "$tmp/full.nft"
+is "refused in two places: nft's own words" "$(nb $n -f "$tmp/full.nft" 2>&1)" \
+	"$(in_ns $n nft -f "$tmp/full.nft" 2>&1)"
+is "the same from a pipe" "$(nb $n -f - < <(cat "$tmp/full.nft") 2>&1)" \
+	"$(in_ns $n nft -f - < <(cat "$tmp/full.nft") 2>&1)"
+is "the same as words" "$(nb $n create table ip good 2>&1)" "$(in_ns $n nft create table ip good 2>&1)"
+is "and with -c" "$(nb $n -c -f "$tmp/full.nft" 2>&1)" "$(in_ns $n nft -c -f "$tmp/full.nft" 2>&1)"
+is "nothing of it changed anything" "$(nb $n list ruleset; ls -R "$dir")" "$before"
 refused "unknown option" 2 'nft-bpf --help' --no-such-option
 refused "no file" 2 'nft-bpf --help'
 refused "-D without =" 2 'NAME=VALUE' -D foo -f "$tmp/good.nft"
@@ -60,6 +78,10 @@ refused "--require-bpf" 1 'expr-reject' --require-bpf -f "$tmp/reject.nft"
 : >"$tmp/empty.nft"
 ok "an empty file changes nothing" nb $n -f "$tmp/empty.nft"
 is "an empty file: nothing changed" "$(nb $n list ruleset; ls -R "$dir")" "$before"
+ok "a pipe" bash -c "cat '$tmp/good.nft' | '$NFT_BPF' --netns $n -f -"
+mkfifo "$tmp/fifo"
+cat "$tmp/good.nft" >"$tmp/fifo" &
+ok "a FIFO" nb $n -f "$tmp/fifo"
 ok "standard input" bash -c "'$NFT_BPF' --netns $n -f - <'$tmp/good.nft'"
 
 out=$(nsenter --net=/run/netns/$n setpriv --reuid 65534 --clear-groups "$NFT_BPF" -f "$tmp/good.nft" 2>&1)

@@ -92,6 +92,7 @@ is "keeps the generation" "$(generation)" "$g"
 
 out=$(nb $n delete element inet t exact '{ 10.30.0.1 }' 2>&1)
 like "nft's own error for a missing element" "$out" "No such file or directory"
+is "in nft's own words" "$out" "$(in_ns $n nft delete element inet t exact '{ 10.30.0.1 }' 2>&1)"
 out=$(nb $n add element inet t ivl '{ 10.1.2.0/24 }' 2>&1)
 like "and for a conflicting interval" "$out" "conflict|overlap|File exists"
 out=$(nb $n add element inet t exact '{ 80 . 443 }' 2>&1)
