@@ -47,6 +47,7 @@ struct ir_sel;
 struct ir_set;
 struct ir_chain;
 struct ir_dispatch;
+struct ir_effect_op;
 struct ir_env; /* ir_eval.h */
 struct ir_step;
 struct ir_state;
@@ -83,6 +84,7 @@ struct ir_leaf {
 	uint8_t n_params;   /* numbers printed behind the name: offset of a load, direction… */
 	bool partial;
 	bool impure;
+	const struct ir_effect_op *state; /* what it keeps between packets (then impure), or NULL */
 	uint8_t cost;	    /* about ns on the fast path; the cost model's unit */
 	/* Value into @out (sel->width bytes); false: none. */
 	bool (*eval)(const struct ir_sel *sel, const struct ir_env *env, uint8_t *out);
@@ -104,6 +106,7 @@ struct ir_sel {
 		struct {
 			const struct ir_leaf *leaf;
 			uint64_t param[IR_LEAF_PARAMS];
+			struct ir_state *state;
 		};				/* IR_LEAF */
 		struct {
 			uint32_t n, m;
@@ -120,6 +123,8 @@ struct ir_sel {
 struct ir_sel *ir_const(struct ir *ir, const void *bytes, uint32_t width);
 struct ir_sel *ir_leaf(struct ir *ir, const struct ir_leaf *leaf, uint32_t width,
 		       const uint64_t *params);
+struct ir_sel *ir_leaf_stateful(struct ir *ir, const struct ir_leaf *leaf, const uint64_t *params,
+				struct ir_state *state);
 struct ir_sel *ir_binary(struct ir *ir, enum ir_op op, struct ir_sel *a, struct ir_sel *b);
 struct ir_sel *ir_shift(struct ir *ir, enum ir_op op, struct ir_sel *a, uint32_t bits);
 struct ir_sel *ir_bswap(struct ir *ir, struct ir_sel *a, uint32_t unit);
@@ -187,7 +192,8 @@ struct ir_set *ir_set_find(const struct ir *ir, const char *name);
 #define IR_EFFECT_PARAMS 6
 struct ir_effect_op {
 	const char *name;	/* as printed: "counter", "limit" */
-	const char *helper;	/* BPF function in compiler/bpf (calling form: bpf/nb.h) */
+	/* BPF function in compiler/bpf (calling form: bpf/nb.h); NULL, and no per_cpu: a leaf's state, no step */
+	const char *helper;
 	uint8_t state_size;	/* bytes of state in the shared area; 0: none */
 	bool per_cpu;		/* state is struct nb_counter in the per-CPU area, without a helper */
 	bool may_break;		/* can end the rule */

@@ -22,7 +22,9 @@ static bool check_leaf(struct ir_checker *k, const struct ir_sel *s)
 	       IR_HOLDS(k, !l->width || l->width == s->width, "leaf %s of %u bytes", l->name,
 			s->width) &&
 	       IR_HOLDS(k, s->partial == l->partial && s->impure == l->impure,
-			"leaf %s: partial or impure differs from its kind", l->name);
+			"leaf %s: partial or impure differs from its kind", l->name) &&
+	       IR_HOLDS(k, !l->state || (s->state && s->state->op == l->state),
+			"leaf %s: no state of its kind", l->name);
 }
 
 static uint32_t sum_of_widths(const struct ir_sel *s)

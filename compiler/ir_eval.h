@@ -19,7 +19,7 @@ struct ir_dev {
 };
 
 struct ir_ct {
-	uint32_t status, mark, expiration_ms;
+	uint32_t status, mark, secmark, expiration_ms;
 	uint8_t dir; /* of this packet: IP_CT_DIR_* */
 	uint8_t l3proto, protocol;
 	uint8_t addr[2][2][16]; /* [dir][0 src, 1 dst]; v4 in the first 4 bytes */
@@ -42,7 +42,7 @@ struct ir_env {
 	const uint8_t *mac;
 	uint32_t mac_len;
 	struct ir_dev in, out;
-	uint32_t mark, priority, cpu, cgroup, secpath;
+	uint32_t mark, priority, cpu, cgroup, secmark;
 	uint8_t pkttype;
 	uint16_t protocol; /* ETH_P_*, host order */
 	bool has_sock;
@@ -54,6 +54,15 @@ struct ir_env {
 	uint32_t rtclassid;
 	uint8_t nexthop[16]; /* v4 in the first 4 bytes */
 	bool dst_xfrm;
+	/* IPsec: what it was unpacked by, first to last; what its route packs it by. */
+	struct ir_xfrm {
+		uint32_t reqid;
+		uint8_t spi[4];
+		bool has_addr; /* of a mode that has addresses */
+		uint8_t family; /* NFPROTO_* */
+		uint8_t saddr[16], daddr[16];
+	} xfrm_in[6], xfrm_out[6];
+	uint8_t n_xfrm_in, n_xfrm_out;
 	uint64_t now_ns;  /* CLOCK_MONOTONIC: limits, expiry */
 	uint64_t read_ns; /* the same when the ruleset was read: ir_elem.expires counts from it */
 	uint64_t time_ns; /* CLOCK_REALTIME */

@@ -15,6 +15,7 @@ static bool parse_leaf(struct ir_parser *p, struct ir_sel **ret)
 {
 	uint64_t param[IR_LEAF_PARAMS] = {0}, width;
 	const struct ir_leaf *leaf;
+	struct ir_state *state;
 	char name[128];
 
 	if (!ir_need_words(p, name, sizeof(name)))
@@ -29,7 +30,15 @@ static bool parse_leaf(struct ir_parser *p, struct ir_sel **ret)
 		return false;
 	if (!width)
 		return ir_lex_error(&p->lex, "width 0");
-	*ret = ir_leaf(p->ir, leaf, (uint32_t)width, param);
+	if (!leaf->state) {
+		*ret = ir_leaf(p->ir, leaf, (uint32_t)width, param);
+		return true;
+	}
+	if (!ir_need_state(p, &state))
+		return false;
+	if (state->op != leaf->state)
+		return ir_lex_error(&p->lex, "state #%u is of another kind", state->id);
+	*ret = ir_leaf_stateful(p->ir, leaf, param, state);
 	return true;
 }
 
@@ -248,7 +257,7 @@ static bool parse_effect(struct ir_parser *p, struct ir_step *s)
 	if (!ir_need_words(p, name, sizeof(name)))
 		return false;
 	s->effect = ir_effect_find(name);
-	if (!s->effect)
+	if (!s->effect || (!s->effect->helper && !s->effect->per_cpu))
 		return ir_lex_error(&p->lex, "no effect is called \"%s\"", name);
 	if (p->lex.token == IR_TOK_PUNCT && p->lex.punct == '#') {
 		if (!ir_need_state(p, &s->state))

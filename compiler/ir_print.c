@@ -66,6 +66,8 @@ static void print_leaf(FILE *f, const struct ir_sel *s)
 		fprintf(f, " %" PRIu64, s->param[i]);
 	if (!s->leaf->width)
 		fprintf(f, " %u", s->width);
+	if (s->leaf->state)
+		fprintf(f, " #%u", s->state->id);
 }
 
 static void print_op(struct printer *p, const struct ir_sel *s)

@@ -173,6 +173,16 @@ struct ir_sel *ir_leaf(struct ir *ir, const struct ir_leaf *leaf, uint32_t width
 	return sel_cons(ir, &want);
 }
 
+struct ir_sel *ir_leaf_stateful(struct ir *ir, const struct ir_leaf *leaf, const uint64_t *params,
+				struct ir_state *state)
+{
+	struct ir_sel *s = ir_leaf(ir, leaf, leaf->width, params);
+
+	assert(leaf->impure && leaf->state == state->op);
+	s->state = state; /* its own: what is impure is not shared */
+	return s;
+}
+
 /*
  * What (@a @op @c) with a constant of one repeated byte is without computing it, or NULL: the
  * neutral element gives @a, the absorbing one itself.

@@ -149,7 +149,6 @@ static const struct {
 	{"synproxy", "expr-synproxy", "a BPF program cannot send a reply"},
 	{"tproxy", "expr-tproxy", "a BPF program cannot assign a socket"},
 	{"tunnel", "expr-tunnel", "tunnel metadata has no lowering yet"},
-	{"xfrm", "expr-xfrm", "IPsec state has no lowering yet"},
 };
 
 void lower_block_unknown(struct lower *lw, const struct expr *e)

@@ -50,6 +50,8 @@ static const struct ir_state *in_sel(struct shared *sh, const struct ir_sel *sel
 	const struct ir_state *st = sel->op == IR_MAP ? in_set(sh, sel->set, fn) : NULL;
 	uint32_t i;
 
+	if (sel->op == IR_LEAF && decides(sel->state) && fn(sh, sel->state))
+		return sel->state;
 	for (i = 0; !st && i < sel->n_args; i++)
 		st = in_sel(sh, sel->args[i], fn);
 	return st;

@@ -223,7 +223,7 @@ static void test_registry(void **state UNUSED)
 		check_name(op->name);
 		assert_ptr_equal(ir_effect_find(op->name), op);
 		assert_true(op->n_params <= IR_EFFECT_PARAMS);
-		assert_true(op->per_cpu || op->helper);
+		assert_true(op->per_cpu || op->helper || op->may_break);
 	}
 }
 

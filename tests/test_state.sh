@@ -83,6 +83,53 @@ is "all begin anew" "$(text nb $n list counters | grep -c 'packets 0 bytes 0')" 
 is "wrong words are usage" "$(nb $n reset counters nonsense 2>/dev/null; echo $?)" 2
 nb $n flush ruleset
 
+# numgen inc: one counter for all CPUs, kept by rules that stay, begun anew by rules that are new.
+in_ns $n nft flush ruleset
+cat >"$tmp/d.nft" <<'NFT'
+table inet t {
+	chain input {
+		type filter hook input priority 0; policy accept;
+		meta l4proto icmp icmp type echo-request jump count
+		meta l4proto ipv6-icmp icmpv6 type echo-request jump count
+	}
+	chain count {
+		numgen inc mod 5 offset 10 vmap { 10 : goto n0, 11 : goto n1, 12-13 : goto n2 }
+		counter comment "else"
+	}
+	chain n0 {
+		counter comment "n0"
+	}
+	chain n1 {
+		counter comment "n1"
+	}
+	chain n2 {
+		counter comment "n2"
+	}
+}
+NFT
+in_ns $n nft flush ruleset
+ok "nft-bpf -f" nb $n --require-bpf -f "$tmp/d.nft"
+numbers() {
+	local c
+	for c in n0 n1 n2; do
+		counter $n t $c $c
+	done | paste -sd ' '
+}
+pings 7
+is "the numbers of 7 packets" "$(numbers)" "2 2 2"
+ok "nft-bpf add rule" nb $n add rule inet t input udp dport 9 drop
+pings 1
+is "the eighth follows, over a reload" "$(numbers)" "2 2 3"
+for flood in 127.0.0.1 ::1 127.0.0.1 ::1; do
+	in_ns $n ping -q -f -c 5000 "$flood" >/dev/null &
+done
+wait
+is "20,000 packets of four senders at once, each with a number of its own" "$(numbers)" "4002 4002 8003"
+ok "nft-bpf replaces the ruleset" nb $n -f <(echo "flush ruleset"; cat "$tmp/d.nft")
+pings 1
+is "a new rule begins anew" "$(numbers)" "1 0 0"
+nb $n flush ruleset
+
 # A limit that the interpreter uses too, from a chain that cannot be compiled, must stay one.
 in_ns $n nft flush ruleset
 cat >"$tmp/b.nft" <<'NFT'

@@ -147,12 +147,45 @@ struct cgroup {
 	struct cgroup *ancestors[0];
 };
 
-struct xfrm_state;
+enum skb_ext_id { SKB_EXT_SEC_PATH };
+
+struct skb_ext {
+	__u8 offset[1]; /* in 8 bytes, by kind */
+};
+
+typedef union {
+	__be32 a4;
+	__be32 a6[4];
+} xfrm_address_t;
+
+struct xfrm_id {
+	xfrm_address_t daddr;
+	__be32 spi;
+};
+
+struct xfrm_state {
+	struct xfrm_id id;
+	struct {
+		__u32 reqid;
+		__u8 mode;
+		__u16 family;
+		xfrm_address_t saddr;
+	} props;
+};
+
+struct sec_path {
+	int len;
+	struct xfrm_state *xvec[6];
+};
 
 struct dst_entry {
 	struct xfrm_state *xfrm;
 	unsigned short flags;
 	__u32 tclassid;
+};
+
+struct xfrm_dst {
+	struct dst_entry *child;
 };
 
 struct rtable {
@@ -168,6 +201,12 @@ struct rt6_info {
 	struct rt6key rt6i_dst;
 	struct in6_addr rt6i_gateway;
 	__u32 rt6i_flags;
+};
+
+/* Two words, whatever they are (ct.bpf.c). */
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
 };
 
 /* ---- conntrack ---- */
@@ -237,6 +276,7 @@ struct nf_conn {
 	unsigned long status;
 	struct nf_conn *master;
 	__u32 mark;
+	__u32 secmark; /* CONFIG_NF_CONNTRACK_SECMARK */
 	struct nf_ct_ext *ext;
 };
 
@@ -259,8 +299,10 @@ struct sk_buff {
 	__u16 network_header, mac_header;
 	unsigned char *head, *data;
 	struct sock *sk;
-	__u32 mark, priority;
+	__u32 mark, priority, secmark;
 	__u8 pkt_type : 3;
+	__u8 active_extensions; /* CONFIG_SKB_EXTENSIONS */
+	struct skb_ext *extensions;
 	unsigned long _nfct;
 	unsigned long _skb_refdst;
 	char cb[48];

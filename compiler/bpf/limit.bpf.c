@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a rule keeps between packets beside its counters: limit, quota, last. The state is shared by
- * all CPUs.
+ * What a rule keeps between packets beside its counters: limit, quota, last, numgen inc. The state
+ * is shared by all CPUs.
  */
 #include "nb.h"
 
@@ -59,5 +59,12 @@ NB_EFFECT(quota)
 NB_EFFECT(last)
 {
 	*(volatile __u64 *)state = bpf_ktime_get_ns();
+	return true;
+}
+
+/* nft_ng_inc_gen(); the state says how many there were. @p0: modulus; @p1: offset. */
+NB_LEAF_STATE(numgen_inc)
+{
+	out[0] = nb_host32((__u32)(__sync_fetch_and_add((__u64 *)state, 1) % p0 + p1));
 	return true;
 }

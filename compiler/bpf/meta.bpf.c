@@ -35,6 +35,13 @@ NB_LEAF(meta_priority)
 	return true;
 }
 
+/* Of a kernel without it the rule would not have been taken. */
+NB_LEAF(meta_secmark)
+{
+	out[0] = bpf_core_field_exists(p->skb->secmark) ? nb_host32(p->skb->secmark) : 0;
+	return true;
+}
+
 NB_LEAF(meta_protocol)
 {
 	out[0] = bpf_ntohs(p->skb->protocol);

@@ -11,6 +11,8 @@
  *	NB_LEAF(meta_mark) { out[0] = …; return true; }
  * gets p, width, p0..p3 (the leaf's params, always constants) and out.
  *
+ * Leaf helper that keeps state (struct ir_leaf.state): the same with NB_LEAF_STATE, and state.
+ *
  * Effect helper (struct ir_effect_op.helper), false = the rule ends:
  *	NB_EFFECT(limit) { … }
  * gets p, state (the state's bytes in nb_state, or NULL), p0..p5 and args (the chunks of the
@@ -122,6 +124,9 @@ NB_INLINE __u64 nb_get(const __u8 *from, __u32 width)
 #define NB_LEAF(name)                                                                              \
 	NB_API bool nb_##name(struct nb_pkt *p, __u64 width, __u64 p0, __u64 p1, __u64 p2,         \
 			      __u64 p3, __u64 *out)
+#define NB_LEAF_STATE(name)                                                                        \
+	NB_API bool nb_##name(struct nb_pkt *p, __u64 width, __u64 p0, __u64 p1, __u64 p2,         \
+			      __u64 p3, __u64 *out, void *state)
 #define NB_EFFECT(name)                                                                            \
 	NB_API bool nb_##name(struct nb_pkt *p, void *state, __u64 p0, __u64 p1, __u64 p2,         \
 			      __u64 p3, __u64 p4, __u64 p5, const __u64 *args)

@@ -137,7 +137,7 @@ static void call_helper(struct gen *g, const struct ir_effect_op *op, LLVMValueR
 	}
 }
 
-static LLVMValueRef state_at(struct gen *g, const struct ir_state *state)
+LLVMValueRef gen_state_at(struct gen *g, const struct ir_state *state)
 {
 	LLVMValueRef at = gen_i64(g, state ? state->index : 0);
 
@@ -151,7 +151,7 @@ void gen_state_effect(struct gen *g, const struct ir_state *state, LLVMBasicBloc
 	if (state->op->per_cpu)
 		count(g, state);
 	else
-		gen_state_effect_at(g, state, state_at(g, state), fail);
+		gen_state_effect_at(g, state, gen_state_at(g, state), fail);
 }
 
 void gen_state_effect_at(struct gen *g, const struct ir_state *like, LLVMValueRef at,
@@ -170,6 +170,6 @@ void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 	}
 	for (uint32_t i = 0; i < st->n_args; i++)
 		vals[i] = gen_sel_now(g, st->args[i], fail);
-	call_helper(g, st->effect, state_at(g, st->state), st->state ? st->state->param : st->param, vals,
+	call_helper(g, st->effect, gen_state_at(g, st->state), st->state ? st->state->param : st->param, vals,
 		    st->n_args, fail);
 }

@@ -224,6 +224,7 @@ struct val gen_map_data(struct gen *g, const struct ir_set *set, const struct va
 
 /* effect.c */
 void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail);
+LLVMValueRef gen_state_at(struct gen *g, const struct ir_state *state); /* NULL: it keeps nothing */
 void gen_state_effect(struct gen *g, const struct ir_state *state, LLVMBasicBlockRef fail);
 void gen_globals(struct gen *g);
 /* Finds this CPU's counters; at a function's start. */

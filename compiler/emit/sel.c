@@ -136,8 +136,9 @@ static struct val compute_leaf(struct gen *g, const struct ir_sel *sel, LLVMBasi
 	const struct ir_leaf *leaf = sel->leaf;
 	char *name = arena_printf(g->arena, "nb_%s", leaf->helper);
 	LLVMValueRef fn = gen_function(g, name), array, ok;
-	LLVMValueRef args[3 + IR_LEAF_PARAMS];
+	LLVMValueRef args[4 + IR_LEAF_PARAMS];
 	struct val v = {.width = sel->width};
+	unsigned n_args = 3 + IR_LEAF_PARAMS;
 
 	if (!fn) {
 		gen_error(g, -ENOSYS, "helper-missing", "%s: no BPF helper %s", leaf->name, name);
@@ -151,7 +152,9 @@ static struct val compute_leaf(struct gen *g, const struct ir_sel *sel, LLVMBasi
 	for (uint32_t i = 0; i < IR_LEAF_PARAMS; i++)
 		args[2 + i] = gen_i64(g, sel->param[i]);
 	args[2 + IR_LEAF_PARAMS] = array;
-	ok = LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, args, ARRAY_SIZE(args), "");
+	if (sel->state)
+		args[n_args++] = gen_state_at(g, sel->state);
+	ok = LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, args, n_args, "");
 	if (leaf->partial) {
 		ok = LLVMBuildICmp(g->b, LLVMIntNE, ok, LLVMConstNull(LLVMTypeOf(ok)), "");
 		gen_require(g, ok, fail, false);

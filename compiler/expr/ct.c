@@ -69,34 +69,35 @@ static bool put(uint8_t *out, const void *value, size_t size)
 		.eval = eval_##id,                                                              \
 	}
 
-CT_LEAF(direction, "direction", 1, 0, 30, { return put(out, &ct->dir, 1); });
-CT_LEAF(status, "status", 4, 0, 30, { return put(out, &ct->status, 4); });
-CT_LEAF(mark, "mark", 4, 0, 60, { return put(out, &ct->mark, 4); });
+CT_LEAF(direction, "direction", 1, 0, 4, { return put(out, &ct->dir, 1); });
+CT_LEAF(status, "status", 4, 0, 4, { return put(out, &ct->status, 4); });
+CT_LEAF(mark, "mark", 4, 0, 6, { return put(out, &ct->mark, 4); });
+CT_LEAF(secmark, "secmark", 4, 0, 6, { return put(out, &ct->secmark, 4); });
 /* The parameter is how many ms a jiffy has. */
-CT_LEAF(expiration, "expiration", 4, 1, 60, { return put(out, &ct->expiration_ms, 4); });
-CT_LEAF(helper, "helper", HELPER_SIZE, 0, 200,
+CT_LEAF(expiration, "expiration", 4, 1, 10, { return put(out, &ct->expiration_ms, 4); });
+CT_LEAF(helper, "helper", HELPER_SIZE, 0, 20,
 	{ return ct->has_helper && put(out, ct->helper, HELPER_SIZE); });
-CT_LEAF(l3proto, "l3proto", 1, 0, 60, { return put(out, &ct->l3proto, 1); });
-CT_LEAF(protocol, "protocol", 1, 0, 60, { return put(out, &ct->protocol, 1); });
-CT_LEAF(labels, "label", LABELS_SIZE, 0, 120, { return put(out, ct->labels, LABELS_SIZE); });
-CT_LEAF(zone, "zone", 2, 1, 60, { return put(out, &ct->zone[dir], 2); });
+CT_LEAF(l3proto, "l3proto", 1, 0, 6, { return put(out, &ct->l3proto, 1); });
+CT_LEAF(protocol, "protocol", 1, 0, 6, { return put(out, &ct->protocol, 1); });
+CT_LEAF(labels, "label", LABELS_SIZE, 0, 12, { return put(out, ct->labels, LABELS_SIZE); });
+CT_LEAF(zone, "zone", 2, 1, 6, { return put(out, &ct->zone[dir], 2); });
 
 static uint64_t both(const uint64_t *count, uint64_t dir)
 {
 	return dir < DIR_NONE ? count[dir] : count[0] + count[1];
 }
 
-CT_LEAF(bytes, "bytes", 8, 1, 120, {
+CT_LEAF(bytes, "bytes", 8, 1, 12, {
 	uint64_t n = ct->has_acct ? both(ct->bytes, dir) : 0;
 
 	return put(out, &n, 8);
 });
-CT_LEAF(packets, "packets", 8, 1, 120, {
+CT_LEAF(packets, "packets", 8, 1, 12, {
 	uint64_t n = ct->has_acct ? both(ct->packets, dir) : 0;
 
 	return put(out, &n, 8);
 });
-CT_LEAF(avgpkt, "avgpkt", 8, 1, 120, {
+CT_LEAF(avgpkt, "avgpkt", 8, 1, 25, {
 	uint64_t packets = ct->has_acct ? both(ct->packets, dir) : 0;
 	uint64_t n = packets ? both(ct->bytes, dir) / packets : 0;
 
@@ -104,12 +105,12 @@ CT_LEAF(avgpkt, "avgpkt", 8, 1, 120, {
 });
 
 /* Addresses and ports: direction; 0 source, 1 destination. Of "ct ip saddr" also the family. */
-CT_LEAF(addr, "addr", 16, 2, 60, { return put(out, ct->addr[dir][sel->param[1]], 16); });
-CT_LEAF(addr4, "addr4", 4, 2, 90,
+CT_LEAF(addr, "addr", 16, 2, 6, { return put(out, ct->addr[dir][sel->param[1]], 16); });
+CT_LEAF(addr4, "addr4", 4, 2, 8,
 	{ return ct->l3proto == NFPROTO_IPV4 && put(out, ct->addr[dir][sel->param[1]], 4); });
-CT_LEAF(addr6, "addr6", 16, 2, 90,
+CT_LEAF(addr6, "addr6", 16, 2, 8,
 	{ return ct->l3proto == NFPROTO_IPV6 && put(out, ct->addr[dir][sel->param[1]], 16); });
-CT_LEAF(port, "port", 2, 2, 60, { return put(out, ct->port[dir][sel->param[1]], 2); });
+CT_LEAF(port, "port", 2, 2, 6, { return put(out, ct->port[dir][sel->param[1]], 2); });
 
 /* By key: the leaf, which end of the tuple, whether the direction is a parameter; or why not. */
 static const struct ct_key {
@@ -122,7 +123,7 @@ static const struct ct_key {
 	[NFT_CT_DIRECTION] = {&leaf_direction},
 	[NFT_CT_STATUS] = {&leaf_status},
 	[NFT_CT_MARK] = {&leaf_mark},
-	[NFT_CT_SECMARK] = {.code = "ct-secmark", .why = "ct secmark has no lowering yet"},
+	[NFT_CT_SECMARK] = {&leaf_secmark},
 	[NFT_CT_EXPIRATION] = {&leaf_expiration},
 	[NFT_CT_HELPER] = {&leaf_helper},
 	[NFT_CT_L3PROTOCOL] = {&leaf_l3proto},

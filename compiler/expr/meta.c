@@ -96,6 +96,9 @@ META_LEAF(cgroup, "cgroup", 4, true, 8, { return env->has_sock && put_u32(out, e
 META_LEAF(rtclassid, "rtclassid", 4, true, 4,
 	  { return env->has_dst && put_u32(out, env->rtclassid); });
 
+META_LEAF(secmark, "secmark", 4, false, 1, { return put_u32(out, env->secmark); });
+META_LEAF(secpath, "secpath", 1, false, 4, { return put_u8(out, env->n_xfrm_in > 0); });
+
 /* nft_meta_get_eval_pkttype_lo(): what loops back has its type from its address. */
 META_LEAF(pkttype, "pkttype", 1, false, 2, {
 	if (env->pkttype != PACKET_LOOPBACK)
@@ -161,7 +164,7 @@ static const struct meta_key {
 	[NFT_META_SKGID] = {&leaf_skgid},
 	[NFT_META_NFTRACE] = {NULL, "meta-nftrace", "meta nftrace cannot be read"},
 	[NFT_META_RTCLASSID] = {&leaf_rtclassid},
-	[NFT_META_SECMARK] = {NULL, "meta-secmark", "meta secmark has no lowering yet"},
+	[NFT_META_SECMARK] = {&leaf_secmark},
 	[NFT_META_L4PROTO] = {&leaf_l4proto},
 	[NFT_META_BRI_IIFNAME] = {NULL, "meta-bridge", "meta ibrname is for bridges"},
 	[NFT_META_BRI_OIFNAME] = {NULL, "meta-bridge", "meta obrname is for bridges"},
@@ -171,7 +174,7 @@ static const struct meta_key {
 	[NFT_META_OIFGROUP] = {&leaf_oifgroup},
 	[NFT_META_CGROUP] = {&leaf_cgroup},
 	[NFT_META_PRANDOM] = {&leaf_random},
-	[NFT_META_SECPATH] = {NULL, "meta-secpath", "meta ipsec has no lowering yet"},
+	[NFT_META_SECPATH] = {&leaf_secpath},
 	[NFT_META_IIFKIND] = {&leaf_iifkind},
 	[NFT_META_OIFKIND] = {&leaf_oifkind},
 	[NFT_META_BRI_IIFPVID] = {NULL, "meta-bridge", "meta ibrpvid is for bridges"},
