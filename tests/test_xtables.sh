@@ -16,7 +16,9 @@ for n in $a $b; do
 	addr $n eth0 10.0.0.2/24 fd00::2/64
 	ip -n $n neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0
 	ip -n $n -6 neigh add fd00::1 lladdr 02:00:00:00:00:01 dev eth0
-	ip netns exec $n sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
+	ip -n $n link set eth0 group 21
+	ip netns exec $n sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
+		net.ipv4.icmp_ratelimit=0 net.netfilter.nf_conntrack_acct=1
 done
 
 cat >"$tmp/v4" <<'XT'
@@ -39,9 +41,26 @@ cat >"$tmp/v4" <<'XT'
 -A PREROUTING -m pkttype --pkt-type unicast
 -A PREROUTING -m mark --mark 0/0xf
 -A PREROUTING -m comment --comment "before conntrack"
+-A PREROUTING -p tcp -m multiport --ports 53,80,1000:1500
+-A PREROUTING -p udp -m multiport ! --ports 53,1600
+-A PREROUTING -m length --length 0:40
+-A PREROUTING -m length ! --length 41:100
+-A PREROUTING -m ecn --ecn-ip-ect 1
+-A PREROUTING -m ecn ! --ecn-ip-ect 0
+-A PREROUTING -p esp -m esp --espspi 256:1000
+-A PREROUTING -p ah -m ah ! --ahspi 500
+-A PREROUTING -m devgroup --src-group 0x5/0xf
+-A PREROUTING -m cpu --cpu 4095
+-A PREROUTING -m statistic --mode nth --every 3 --packet 1
+-A PREROUTING -m statistic --mode nth ! --every 4 --packet 0
+-A PREROUTING -m time --timestart 00:00 --timestop 23:59:59
+-A PREROUTING -m time --datestart 2020-01-01 --datestop 2035-01-01 --weekdays Mon,Tue,Wed,Thu,Fri,Sat,Sun
+-A PREROUTING -m time --weekdays Mon,Wed,Fri,Sun
+-A PREROUTING -m time ! --weekdays Mon,Wed,Fri,Sun
+-A PREROUTING -m time --datestop 2021-01-01
 COMMIT
 *filter
-:INPUT DROP [0:0]
+:INPUT ACCEPT [0:0]
 :FORWARD DROP [0:0]
 :OUTPUT ACCEPT [0:0]
 :extra - [0:0]
@@ -60,9 +79,25 @@ COMMIT
 -A INPUT -m state --state NEW,RELATED -j extra
 -A INPUT -m connmark --mark 0/0xff
 -A INPUT -m connmark ! --mark 0
+-A INPUT -m conntrack --ctdir ORIGINAL
+-A INPUT -m conntrack --ctdir REPLY
+-A INPUT -m conntrack --ctexpire 25:35
+-A INPUT -m conntrack ! --ctexpire 0:29
+-A INPUT -m conntrack --ctstate DNAT
+-A INPUT -m conntrack --ctstate ESTABLISHED,DNAT
+-A INPUT -m connbytes --connbytes 2:3 --connbytes-dir both --connbytes-mode packets
+-A INPUT -m connbytes --connbytes 60 --connbytes-dir original --connbytes-mode bytes
+-A INPUT -m connbytes --connbytes 1:40 --connbytes-dir both --connbytes-mode avgpkt
+-A INPUT -m realm --realm 0
+-A INPUT -m realm ! --realm 0x10/0xf0
+-A OUTPUT -p icmp -m owner --uid-owner 0
+-A OUTPUT -p udp -m owner --uid-owner 0
+-A OUTPUT -p udp -m owner --uid-owner 12 --gid-owner 12
+-A OUTPUT -p udp -m owner --gid-owner 0
+-A OUTPUT -p udp -m conntrack --ctdir ORIGINAL
 -A extra -p tcp -m tcp --syn --dport 80 -j ACCEPT
 -A extra -p udp -m udp --dport 53 -j RETURN
--A extra -j DROP
+-A extra -p tcp -j DROP
 COMMIT
 XT
 cat >"$tmp/v6" <<'XT'
@@ -77,6 +112,12 @@ cat >"$tmp/v6" <<'XT'
 -A PREROUTING -m hl ! --hl-eq 64
 -A PREROUTING -m dscp --dscp 10
 -A PREROUTING -m iprange --src-range fd00::1-fd00::9
+-A PREROUTING -p udp -m multiport --ports 53,1600
+-A PREROUTING -m length --length 0:60
+-A PREROUTING -m ecn --ecn-ip-ect 1
+-A PREROUTING -p esp -m esp --espspi 256:1000
+-A PREROUTING -m devgroup ! --src-group 0x5
+-A PREROUTING -m statistic --mode nth --every 5 --packet 4
 COMMIT
 *filter
 :INPUT ACCEPT [0:0]
@@ -139,6 +180,10 @@ for tos in 0, 0x28, 0x29, 0x2c, 0x3c, 0xb8:
     packets += [ip4(17, udp(1, 2), tos=tos), ip6(17, udp(1, 2), tc=tos)]
 for host in range(1, 12):
     packets += [ip4(17, udp(3, 4), src="10.0.0.%d" % host), ip6(17, udp(3, 4), src="fd00::%x" % host)]
+for spi in 0, 255, 256, 500, 1000, 1001:
+    head, auth = struct.pack("!II", spi, 1), struct.pack("!BBHII", 17, 1, 0, spi, 1)
+    packets += [ip4(50, head), ip6(50, head), ip4(51, auth)]
+packets += [ip4(50, bytes(5)), ip6(50, bytes(5)), ip4(51, bytes(9))]
 packets += [ip4(17, udp(1, 2), dst="10.0.0.255"), ip4(17, udp(1, 2), dst="224.0.0.1")]
 packets = [p for p in packets for _ in range(2)]
 # Fragments are for where nothing puts them together: without conntrack.
@@ -183,8 +228,20 @@ ok "with conntrack, interpreted" load $a "$tmp/v4" "$tmp/v6"
 ok "with conntrack, to be taken over" load $b "$tmp/v4" "$tmp/v6"
 ok "nft-bpf take, every chain" nb $b --require-bpf take
 ok "packets are sent" send all
+for n in $a $b; do # and some out
+	in_ns $n python3 -c '
+import os, socket
+for uid, gid in (0, 0), (12, 0), (12, 12):
+    if not os.fork():
+        os.setgid(gid)
+        os.setuid(uid)
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.sendto(b"x", ("10.0.0.1", 9))
+        os._exit(0)
+    os.wait()'
+done
 compare "both tables"
-is "rules that no packet met" "$(grep -c 'counter packets 0' "$tmp/interpreted")" 4
+is "rules that no packet met" "$(grep -c "counter packets 0" "$tmp/interpreted")" 8
 ok "nft-bpf give" nb $b give
 is "iptables-nft shows the same rules again" \
 	"$(ip netns exec $b iptables-nft-save | grep -v '^#' | sed 's/\[.*//')" \

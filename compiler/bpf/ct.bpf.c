@@ -85,7 +85,7 @@ NB_LEAF(ct_secmark)
 	return true;
 }
 
-/* nf_ct_expires(); @p0: ms of a jiffy. */
+/* nf_ct_expires(); @p0: ms of a jiffy; @p1: in jiffies all the same. */
 NB_LEAF(ct_expiration)
 {
 	struct nf_conn *ct = ct_get(p);
@@ -94,7 +94,7 @@ NB_LEAF(ct_expiration)
 	if (!ct)
 		return false;
 	left = (__s32)(CT_READ(ct, timeout) - (__u32)bpf_jiffies64());
-	out[0] = nb_host32(left > 0 ? (__u32)left * (__u32)p0 : 0);
+	out[0] = nb_host32(left > 0 ? (__u32)left * (__u32)(p1 ? 1 : p0) : 0);
 	return true;
 }
 

@@ -73,8 +73,12 @@ CT_LEAF(direction, "direction", 1, 0, 4, { return put(out, &ct->dir, 1); });
 CT_LEAF(status, "status", 4, 0, 4, { return put(out, &ct->status, 4); });
 CT_LEAF(mark, "mark", 4, 0, 6, { return put(out, &ct->mark, 4); });
 CT_LEAF(secmark, "secmark", 4, 0, 6, { return put(out, &ct->secmark, 4); });
-/* The parameter is how many ms a jiffy has. */
-CT_LEAF(expiration, "expiration", 4, 1, 10, { return put(out, &ct->expiration_ms, 4); });
+/* How many ms a jiffy has; whether jiffies are asked for. */
+CT_LEAF(expiration, "expiration", 4, 2, 10, {
+	uint32_t n = ct->expiration_ms / (sel->param[1] ? (uint32_t)sel->param[0] : 1);
+
+	return put(out, &n, 4);
+});
 CT_LEAF(helper, "helper", HELPER_SIZE, 0, 20,
 	{ return ct->has_helper && put(out, ct->helper, HELPER_SIZE); });
 CT_LEAF(l3proto, "l3proto", 1, 0, 6, { return put(out, &ct->l3proto, 1); });

@@ -94,6 +94,25 @@ void match_range(struct lower *lw, struct ir_sel *sel, const void *lo, const voi
 	lower_guard(lw, invert ? IR_NOT_RANGE : IR_RANGE, sel, lo, hi);
 }
 
+static void put_be(uint8_t *out, uint64_t n, uint32_t width)
+{
+	while (width--) {
+		out[width] = (uint8_t)n;
+		n >>= 8;
+	}
+}
+
+void match_number(struct lower *lw, struct ir_sel *sel, uint64_t lo, uint64_t hi, bool invert)
+{
+	uint8_t first[8], last[8];
+
+	put_be(first, lo, sel->width);
+	put_be(last, hi, sel->width);
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sel->width > 1)
+		sel = ir_bswap(lower_ir(lw), sel, sel->width);
+	match_range(lw, sel, first, last, invert);
+}
+
 void match_mask(struct lower *lw, struct ir_sel *sel, const void *mask, const void *value,
 		bool invert)
 {

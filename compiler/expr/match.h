@@ -24,6 +24,8 @@ struct match_op {
 
 /* lo <= sel <= hi, or not; as byte strings. */
 void match_range(struct lower *lw, struct ir_sel *sel, const void *lo, const void *hi, bool invert);
+/* The same for a number in host order, of 1, 4 or 8 bytes. */
+void match_number(struct lower *lw, struct ir_sel *sel, uint64_t lo, uint64_t hi, bool invert);
 /* (sel & mask) == value, or not. */
 void match_mask(struct lower *lw, struct ir_sel *sel, const void *mask, const void *value,
 		bool invert);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xtables matches of the connection: conntrack, state, connmark (xt_conntrack.c, xt_state.c,
- * xt_connmark.c).
+ * xtables matches of the connection: conntrack, state, connmark, connbytes (xt_*.c of these names).
  *
  * A template (`-j CT --zone` in the raw table) is a connection to xtables and none to nf_tables; so
  * what looks at more than the state is not lowered in tables with a chain before conntrack.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/xt_connbytes.h>
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_state.h>
@@ -69,7 +69,33 @@ static const struct match_op connmark MATCH_OP_TABLE = {
 	.lower = lower_connmark,
 };
 
+/*
+ * Without accounting of a connection the match does not hold, while nf_tables takes zeros: the same
+ * where zero is none of the numbers that are asked for.
+ */
+static void lower_connbytes(struct lower *lw, uint32_t rev UNUSED, const void *info)
+{
+	static const char *const leaves[] = {"ct packets", "ct bytes", "ct avgpkt"};
+	const struct xt_connbytes_info *c = info;
+
+	if (meets_templates(lw) || !c->count.from || c->count.to < c->count.from ||
+	    c->what >= ARRAY_SIZE(leaves)) {
+		lower_block(lw, "match-connbytes", "connections before any packet, or a template");
+		return;
+	}
+	match_number(lw, match_leaf(lw, leaves[c->what], 8, c->direction, 0), c->count.from,
+		     c->count.to, false);
+}
+
+static const struct match_op connbytes MATCH_OP_TABLE = {
+	.name = "connbytes",
+	.size = {18},
+	.lower = lower_connbytes,
+};
+
 /* ---- conntrack ---- */
+
+#define NAT_STATES (XT_CONNTRACK_STATE_SNAT | XT_CONNTRACK_STATE_DNAT)
 
 static uint32_t state_mask(const struct xt_conntrack_mtinfo3 *c, uint32_t rev)
 {
@@ -86,18 +112,17 @@ static bool conntrack_check(struct lower *lw, const struct xt_conntrack_mtinfo3 
 {
 	const char *why = NULL;
 	uint32_t states = state_mask(c, rev);
+	uint32_t jiffy_ms = lower_opt(lw)->jiffy_ms;
 	bool more = c->match_flags & ~(XT_CONNTRACK_STATE | XT_CONNTRACK_STATE_ALIAS);
 
-	if (c->match_flags & (XT_CONNTRACK_DIRECTION | XT_CONNTRACK_EXPIRES))
-		why = "direction and expiry have no lowering";
-	else if (c->match_flags & XT_CONNTRACK_STATE &&
-		 states & (XT_CONNTRACK_STATE_SNAT | XT_CONNTRACK_STATE_DNAT))
-		why = "states SNAT and DNAT have no lowering";
+	more |= c->match_flags & XT_CONNTRACK_STATE && states & NAT_STATES;
+	if (c->match_flags & XT_CONNTRACK_EXPIRES && (!jiffy_ms || 1000 % jiffy_ms))
+		why = "seconds are not whole ticks of the kernel";
 	else if (more && meets_templates(lw))
 		why = "connections of a table before conntrack";
 	else if (more && c->match_flags & XT_CONNTRACK_STATE &&
 		 (states & STATES_WITHOUT || c->invert_flags & XT_CONNTRACK_STATE))
-		why = "states INVALID and UNTRACKED with more have no lowering";
+		why = "packets without a connection, and more that is asked of it";
 	if (why)
 		lower_block(lw, "match-conntrack", "%s", why);
 	return !why;
@@ -158,6 +183,46 @@ static void conntrack_tuples(struct lower *lw, const struct xt_conntrack_mtinfo3
 	}
 }
 
+/* Any of these states; SNAT and DNAT are in the status, as bits of their own. */
+static void conntrack_states(struct lower *lw, uint32_t states, bool invert)
+{
+	const uint32_t other = NAT_STATES | XT_CONNTRACK_STATE_UNTRACKED;
+	const uint32_t plain = (states & ~other) |
+			       (states & XT_CONNTRACK_STATE_UNTRACKED ? NFT_CT_UNTRACKED : 0);
+	const uint32_t nat = (states & XT_CONNTRACK_STATE_SNAT ? IPS_SRC_NAT : 0) |
+			     (states & XT_CONNTRACK_STATE_DNAT ? IPS_DST_NAT : 0);
+	static const uint8_t zero[4];
+	struct ir *ir = lower_ir(lw);
+	struct ir_sel *state, *status;
+
+	if (!nat) {
+		bits(lw, match_leaf(lw, "ct state", 4, 0, 0), plain, invert);
+		return;
+	}
+	state = match_leaf(lw, "ct state", 4, 0, 0);
+	status = match_leaf(lw, "ct status", 4, 0, 0);
+	lower_guard(lw, IR_NE,
+		    ir_binary(ir, IR_OR,
+			      ir_binary(ir, IR_AND, state, ir_const(ir, &plain, 4)),
+			      ir_binary(ir, IR_AND, status, ir_const(ir, &nat, 4))),
+		    zero, zero);
+}
+
+static void conntrack_rest(struct lower *lw, const struct xt_conntrack_mtinfo3 *c)
+{
+	const bool original = !(c->invert_flags & XT_CONNTRACK_DIRECTION);
+	const uint64_t jiffy_ms = lower_opt(lw)->jiffy_ms;
+
+	if (c->match_flags & XT_CONNTRACK_DIRECTION)
+		match_number(lw, match_leaf(lw, "ct direction", 1, 0, 0), !original, !original,
+			     false);
+	if (c->match_flags & XT_CONNTRACK_EXPIRES) /* in whole seconds, rounded down */
+		match_number(lw, match_leaf(lw, "ct expiration", 4, jiffy_ms, 1),
+			     MIN(c->expires_min * (1000 / jiffy_ms), UINT32_MAX),
+			     MIN((c->expires_max + 1ull) * (1000 / jiffy_ms) - 1, UINT32_MAX),
+			     c->invert_flags & XT_CONNTRACK_EXPIRES);
+}
+
 static void lower_conntrack(struct lower *lw, uint32_t rev, const void *info)
 {
 	const struct xt_conntrack_mtinfo3 *c = info; /* the earlier ones are its beginning */
@@ -166,11 +231,8 @@ static void lower_conntrack(struct lower *lw, uint32_t rev, const void *info)
 
 	if (!conntrack_check(lw, c, rev))
 		return;
-	if (states & XT_CONNTRACK_STATE_UNTRACKED)
-		states = (states & ~(uint32_t)XT_CONNTRACK_STATE_UNTRACKED) | NFT_CT_UNTRACKED;
 	if (c->match_flags & XT_CONNTRACK_STATE)
-		bits(lw, match_leaf(lw, "ct state", 4, 0, 0), states,
-		     c->invert_flags & XT_CONNTRACK_STATE);
+		conntrack_states(lw, states, c->invert_flags & XT_CONNTRACK_STATE);
 	else
 		lower_need(lw, match_leaf(lw, "ct status", 4, 0, 0));
 	if (c->match_flags & XT_CONNTRACK_PROTO)
@@ -180,6 +242,7 @@ static void lower_conntrack(struct lower *lw, uint32_t rev, const void *info)
 	if (c->match_flags & XT_CONNTRACK_STATUS)
 		bits(lw, match_leaf(lw, "ct status", 4, 0, 0), status_mask(c, rev),
 		     c->invert_flags & XT_CONNTRACK_STATUS);
+	conntrack_rest(lw, c);
 }
 
 static const struct match_op conntrack MATCH_OP_TABLE = {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * xtables matches of the packet and its headers below transport: comment, mark, ttl, hl, dscp, tos,
- * iprange, mac, pkttype, statistic (net/netfilter/xt_*.c, ipt_*.c, ip6t_*.c of the same names).
+ * ecn, iprange, length, mac, pkttype (net/netfilter/xt_*.c, ipt_*.c, ip6t_*.c of the same names).
  */
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/xt_dscp.h>
+#include <linux/netfilter/xt_ecn.h>
 #include <linux/netfilter/xt_iprange.h>
+#include <linux/netfilter/xt_length.h>
 #include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_pkttype.h>
-#include <linux/netfilter/xt_statistic.h>
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 
 #include "match.h"
@@ -122,6 +123,44 @@ static const struct match_op tos MATCH_OP_TABLE = {
 	.lower = lower_tos,
 };
 
+static void lower_ecn(struct lower *lw, uint32_t rev UNUSED, const void *info)
+{
+	const struct xt_ecn_info *e = info;
+
+	if (e->operation & ~XT_ECN_OP_MATCH_IP) {
+		lower_block(lw, "match-ecn", "the ECN bits of TCP have no lowering");
+		return;
+	}
+	if (e->operation & XT_ECN_OP_MATCH_IP)
+		match_tos(lw, (uint8_t)XT_ECN_IP_MASK, e->ip_ect, e->invert & XT_ECN_OP_MATCH_IP);
+}
+
+static const struct match_op ecn MATCH_OP_TABLE = {
+	.name = "ecn",
+	.size = {sizeof(struct xt_ecn_info)},
+	.lower = lower_ecn,
+};
+
+/*
+ * IPv4's total length, where zero stands for a packet too long for it (skb_ip_totlen()); of IPv6
+ * what the packet is long.
+ */
+static void lower_length(struct lower *lw, uint32_t rev UNUSED, const void *info)
+{
+	const struct xt_length_info *l = info;
+
+	if (lower_pf(lw) == NFPROTO_IPV6)
+		match_number(lw, match_leaf(lw, "meta len", 4, 0, 0), l->min, l->max, l->invert);
+	else
+		match_port(lw, nh(lw, 2, 2), MAX(l->min, 1), l->max, l->invert);
+}
+
+static const struct match_op length MATCH_OP_TABLE = {
+	.name = "length",
+	.size = {sizeof(struct xt_length_info)},
+	.lower = lower_length,
+};
+
 static void lower_iprange(struct lower *lw, uint32_t rev UNUSED, const void *info)
 {
 	const struct xt_iprange_mtinfo *r = info;
@@ -176,36 +215,4 @@ static const struct match_op pkttype MATCH_OP_TABLE = {
 	.family = NFPROTO_IPV4,
 	.size = {sizeof(struct xt_pkttype_info)},
 	.lower = lower_pkttype,
-};
-
-/* A random number of 31 bits below the probability. */
-static void lower_statistic(struct lower *lw, uint32_t rev UNUSED, const void *info)
-{
-	const struct xt_statistic_info *s = info;
-	const uint32_t bits31 = 0x7fffffff;
-	uint8_t zero[4] = {0}, below[4];
-	struct ir *ir = lower_ir(lw);
-	struct ir_sel *random;
-	uint32_t last = s->u.random.probability - 1;
-
-	if (s->mode != XT_STATISTIC_MODE_RANDOM) {
-		lower_block(lw, "match-statistic", "every nth packet has no lowering");
-		return;
-	}
-	if (!s->u.random.probability || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) {
-		lower_block(lw, "match-statistic", "a probability of zero");
-		return;
-	}
-	random = ir_leaf(ir, ir_leaf_find("meta random"), 4, NULL);
-	lower_need(lw, random);
-	random = ir_binary(ir, IR_AND, random, ir_const(ir, &bits31, 4));
-	last = __builtin_bswap32(last);
-	memcpy(below, &last, 4);
-	match_range(lw, ir_bswap(ir, random, 4), zero, below, s->flags & XT_STATISTIC_INVERT);
-}
-
-static const struct match_op statistic MATCH_OP_TABLE = {
-	.name = "statistic",
-	.size = {16},
-	.lower = lower_statistic,
 };

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xtables matches of the transport header: tcp, udp, multiport, icmp (xt_tcpudp.c, xt_multiport.c).
+ * xtables matches of the transport header: tcp, udp, multiport, icmp, esp, ah (xt_tcpudp.c,
+ * xt_multiport.c, xt_esp.c, ipt_ah.c).
  */
 #include <linux/netfilter.h>
+#include <linux/netfilter/xt_esp.h>
 #include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_tcpudp.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netfilter_ipv4/ipt_ah.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 
 #include "match.h"
@@ -94,6 +97,44 @@ static const struct match_op icmp6 MATCH_OP_TABLE = {
 	.lower = lower_icmp6,
 };
 
+/* ---- esp, ah: the index of the security association ---- */
+
+static void match_spi(struct lower *lw, uint32_t at, const uint32_t *spis, bool invert)
+{
+	const uint32_t lo = __builtin_bswap32(spis[0]), hi = __builtin_bswap32(spis[1]);
+
+	match_range(lw, th(lw, at, 4), &lo, &hi, invert);
+}
+
+static void lower_esp(struct lower *lw, uint32_t rev UNUSED, const void *info)
+{
+	const struct xt_esp *e = info;
+
+	match_head(lw, 8, false);
+	match_spi(lw, 0, e->spis, e->invflags & XT_ESP_INV_SPI);
+}
+
+static const struct match_op esp MATCH_OP_TABLE = {
+	.name = "esp",
+	.size = {sizeof(struct xt_esp)},
+	.lower = lower_esp,
+};
+
+static void lower_ah(struct lower *lw, uint32_t rev UNUSED, const void *info)
+{
+	const struct ipt_ah *a = info;
+
+	match_head(lw, 12, false);
+	match_spi(lw, 4, a->spis, a->invflags & IPT_AH_INV_SPI);
+}
+
+static const struct match_op ah MATCH_OP_TABLE = {
+	.name = "ah",
+	.family = NFPROTO_IPV4,
+	.size = {sizeof(struct ipt_ah)},
+	.lower = lower_ah,
+};
+
 /* ---- multiport ---- */
 
 struct ports {
@@ -135,39 +176,60 @@ static const uint8_t *port_bytes(struct ir *ir, uint16_t port)
 	return arena_memdup(ir->arena, bytes, sizeof(bytes));
 }
 
-static struct ir_set *port_set(struct lower *lw, const struct xt_multiport_v1 *m)
+/* The ports; of kind map also, as a number, whether it is one of them. */
+static struct ir_set *port_set(struct lower *lw, const struct xt_multiport_v1 *m,
+			       enum ir_set_kind kind)
 {
+	static const uint8_t no = 0, yes = 1;
 	struct ir *ir = lower_ir(lw);
 	struct ports ports[XT_MULTI_PORTS];
 	uint32_t n = read_ports(m, ports), i;
 	struct ir_set *set;
 
 	set = ir_set_new(ir, arena_printf(ir->arena, "xt:ports:%u", ir->n_sets));
-	set->kind = IR_SET;
+	set->kind = kind;
 	set->width = 2;
+	set->data_width = kind == IR_DATA_MAP;
 	set->n_fields = 1;
 	set->field_width = arena_memdup(ir->arena, "\2", 1);
 	for (i = 0; i < n; i++) {
-		struct ir_elem e = {.lo = port_bytes(ir, ports[i].lo)};
+		struct ir_elem e = {
+			.lo = port_bytes(ir, ports[i].lo),
+			.data = kind == IR_DATA_MAP ? &yes : NULL,
+		};
 
 		e.hi = ports[i].hi == ports[i].lo ? e.lo : port_bytes(ir, ports[i].hi);
 		set->intervals |= e.hi != e.lo;
 		ARENA_PUSH(ir->arena, set->elems, set->n_elems, e);
 	}
+	if (kind == IR_DATA_MAP)
+		ARENA_PUSH(ir->arena, set->elems, set->n_elems, (struct ir_elem){.data = &no});
 	return set;
+}
+
+/* One of two ports: both are looked up, and one must be there. */
+static void either_port(struct lower *lw, const struct xt_multiport_v1 *m)
+{
+	static const uint8_t one = 1;
+	struct ir_set *set = port_set(lw, m, IR_DATA_MAP);
+	struct ir *ir = lower_ir(lw);
+	struct ir_sel *found = ir_binary(ir, IR_OR, ir_map(ir, th(lw, 0, 2), set),
+					 ir_map(ir, th(lw, 2, 2), set));
+
+	match_range(lw, found, &one, &one, m->invert);
 }
 
 static void lower_multiport(struct lower *lw, uint32_t rev UNUSED, const void *info)
 {
 	const struct xt_multiport_v1 *m = info;
 
-	if (m->flags == XT_MULTIPORT_EITHER) {
-		lower_block(lw, "match-multiport", "either of two ports has no lowering");
-		return;
-	}
 	match_head(lw, 4, false);
-	lower_guard_set(lw, m->invert ? IR_NOT_IN : IR_IN,
-			th(lw, m->flags == XT_MULTIPORT_SOURCE ? 0 : 2, 2), port_set(lw, m));
+	if (m->flags == XT_MULTIPORT_EITHER)
+		either_port(lw, m);
+	else
+		lower_guard_set(lw, m->invert ? IR_NOT_IN : IR_IN,
+				th(lw, m->flags == XT_MULTIPORT_SOURCE ? 0 : 2, 2),
+				port_set(lw, m, IR_SET));
 }
 
 static const struct match_op multiport MATCH_OP_TABLE = {

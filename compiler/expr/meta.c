@@ -108,11 +108,19 @@ META_LEAF(pkttype, "pkttype", 1, false, 2, {
 	return put_u8(out, PACKET_BROADCAST);
 });
 
-/* nft_meta_get_eval_time(); the parameter is the host's time zone, in minutes west. */
-META_LEAF(time, "time", 8, false, 45, { return put(out, &env->time_ns, 8); });
+/*
+ * nft_meta_get_eval_time(). The first parameter is what CLOCK_TAI, which programs can read, is ahead
+ * of CLOCK_REALTIME in seconds; the second the host's time zone, in minutes west.
+ */
+static bool eval_time(const struct ir_sel *sel UNUSED, const struct ir_env *env, uint8_t *out)
+{
+	return put(out, &env->time_ns, 8);
+}
 
-META_LEAF(hour, "hour", 4, false, 45,
-	  { return put_u32(out, (uint32_t)(env->time_ns / 1000000000 % 86400)); });
+static bool eval_hour(const struct ir_sel *sel UNUSED, const struct ir_env *env, uint8_t *out)
+{
+	return put_u32(out, (uint32_t)(env->time_ns / 1000000000 % 86400));
+}
 
 static bool eval_day(const struct ir_sel *sel, const struct ir_env *env, uint8_t *out)
 {
@@ -121,6 +129,24 @@ static bool eval_day(const struct ir_sel *sel, const struct ir_env *env, uint8_t
 	/* div_u64(), and the epoch was a Thursday. */
 	return put_u8(out, (uint8_t)((4 + (uint32_t)((uint64_t)secs / 86400)) % 7));
 }
+
+static const struct ir_leaf leaf_time IR_LEAF_TABLE = {
+	.name = "meta time",
+	.helper = "meta_time",
+	.width = 8,
+	.n_params = 1,
+	.cost = 45,
+	.eval = eval_time,
+};
+
+static const struct ir_leaf leaf_hour IR_LEAF_TABLE = {
+	.name = "meta hour",
+	.helper = "meta_hour",
+	.width = 4,
+	.n_params = 1,
+	.cost = 45,
+	.eval = eval_hour,
+};
 
 static const struct ir_leaf leaf_day IR_LEAF_TABLE = {
 	.name = "meta day",
