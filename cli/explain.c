@@ -27,6 +27,18 @@ static const struct lower_chain *find_base(const struct explain *ex, const struc
 	return NULL;
 }
 
+/* Does the IR have the chain, or a copy that runs in front of an interpreted one? */
+static bool ir_has(const struct explain *ex, const struct chain *c, bool front)
+{
+	for (uint32_t i = 0; i < ex->lr->ir->n_chains; i++) {
+		const struct ir_chain *ic = ex->lr->ir->chains[i];
+
+		if (ic->origin == c && ic->lowered && ic->is_front == front)
+			return true;
+	}
+	return false;
+}
+
 /* A regular chain is compiled if the IR has it: only compiled base chains' chains are in there. */
 static bool is_compiled(const struct explain *ex, const struct chain *c)
 {
@@ -34,10 +46,7 @@ static bool is_compiled(const struct explain *ex, const struct chain *c)
 
 	if (c->is_base)
 		return lc && lc->compiled;
-	for (uint32_t i = 0; i < ex->lr->ir->n_chains; i++)
-		if (ex->lr->ir->chains[i]->origin == c && ex->lr->ir->chains[i]->lowered)
-			return true;
-	return false;
+	return ir_has(ex, c, false);
 }
 
 static bool is_at(const struct diag *d, const struct chain *c, const struct rule *r, uint32_t index)
@@ -116,6 +125,23 @@ static void print_steps(const struct explain *ex, const struct chain *c, const s
 	}
 }
 
+static void print_front(const struct explain *ex, const struct lower_chain *lc)
+{
+	const struct lower_front *f = &lc->front;
+
+	if (!f->n_drops)
+		return;
+	if (f->first == f->last)
+		printf("; rule %u runs", f->first);
+	else
+		printf("; rules %u-%u run", f->first, f->last);
+	printf(" in front for packets to drop (%u rule%s), in ", f->n_drops,
+	       f->n_drops == 1 ? "" : "s");
+	print_programs(ex, lc->base);
+	if (f->counts)
+		fputs(", which goes through the rules again to count a packet it drops", stdout);
+}
+
 static void print_chain(const struct explain *ex, const struct chain *c, bool verbose)
 {
 	const struct lower_chain *lc = c->is_base ? find_base(ex, c) : NULL;
@@ -133,6 +159,9 @@ static void print_chain(const struct explain *ex, const struct chain *c, bool ve
 		}
 	} else if (lc) {
 		fputs(": stays with the interpreter", stdout);
+		print_front(ex, lc);
+	} else if (ir_has(ex, c, true)) {
+		fputs(": a copy runs in front of the interpreter", stdout);
 	} else {
 		fputs(": not reached by a compiled chain", stdout);
 	}
@@ -181,6 +210,7 @@ static json_t *rule_json(const struct explain *ex, const struct chain *c, const 
 
 static json_t *chain_json(const struct explain *ex, const struct chain *c)
 {
+	const struct lower_chain *lc = c->is_base ? find_base(ex, c) : NULL;
 	json_t *rules = json_array();
 	json_t *j = json_pack("{s:s, s:s, s:s, s:b}", "family", family_name(c->table->family),
 			      "table", c->table->name, "chain", c->name, "compiled",
@@ -192,6 +222,12 @@ static json_t *chain_json(const struct explain *ex, const struct chain *c)
 		json_object_set_new(j, "type", json_string(c->type));
 		json_object_set_new(j, "hook", json_string(hook_name(c->hooknum)));
 		json_object_set_new(j, "priority", json_integer(c->priority));
+		if (lc && lc->front.n_drops)
+			json_object_set_new(j, "front",
+					    json_pack("{s:i, s:i, s:i}", "first",
+						      (int)lc->front.first, "last",
+						      (int)lc->front.last, "drops",
+						      (int)lc->front.n_drops));
 	}
 	json_object_set_new(j, "blockers", rule_json(ex, c, NULL, 0));
 	json_object_set_new(j, "lookups", explain_look_ups_json(ex->lr->ir, c));
@@ -221,6 +257,8 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(rule_texts_freep) struct rule_texts *texts = NULL;
 	CLEANUP(lower_result_fini) struct lower_result lr = {0};
+	const struct lower_options opt = {
+		.named_sets = true, .no_elem_counts = true, .fronts = true};
 	struct explain ex;
 	int status;
 
@@ -229,7 +267,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 	status = cli_ruleset(cli, &rs);
 	if (status != EXIT_OK)
 		return status;
-	if (lower_ruleset(rs, &(struct lower_options){.named_sets = true, .no_elem_counts = true}, &cli->diags, &lr) < 0 ||
+	if (lower_ruleset(rs, &opt, &cli->diags, &lr) < 0 ||
 	    rule_texts_new(rs, &texts) < 0)
 		return EXIT_ERROR;
 	if (cli->dump)

@@ -43,6 +43,10 @@ static void print_fallback(const struct lower_chain *lc)
 		fprintf(stderr, ": %s [%s]", b->why, b->code);
 	if (lc->n_blockers > 1)
 		fprintf(stderr, " (and %u more: nft-bpf explain)", lc->n_blockers - 1);
+	if (lc->front.n_drops)
+		fprintf(stderr, "; what %u of its rule%s drop%s is dropped in front of it",
+			lc->front.n_drops, lc->front.n_drops == 1 ? "" : "s",
+			lc->front.n_drops == 1 ? "s" : "");
 	fputc('\n', stderr);
 }
 

@@ -62,16 +62,28 @@ static void print_reason(const struct rt_reason *r)
 	printf("%s%s [%s]\n", r->rule ? ": " : "", r->text, r->code);
 }
 
+static void print_front(const struct rt_chain_status *c)
+{
+	if (c->front_first == c->front_last)
+		printf("\t\trule %u runs", c->front_first);
+	else
+		printf("\t\trules %u-%u run", c->front_first, c->front_last);
+	printf(" in front as BPF for packets to drop (%u rule%s)\n", c->front_drops,
+	       c->front_drops == 1 ? "" : "s");
+}
+
 static void print_chain(const struct rt_status *st, const struct rt_chain_status *c)
 {
 	printf("\t%s %s %s: type %s hook %s priority %d policy %s: %s\n", family_name(c->family),
 	       c->table, c->name, c->type, hook_name(c), c->priority,
 	       c->policy == NF_DROP ? "drop" : "accept",
 	       c->compiled ? "BPF" : "interpreter");
-	if (c->compiled) {
-		print_prog(st, c->prog4);
-		print_prog(st, c->prog6);
-	}
+	if (!c->compiled && c->front_drops)
+		print_front(c);
+	print_prog(st, c->prog4);
+	print_prog(st, c->prog6);
+	if (!c->compiled && c->front_drops && c->n_reasons)
+		puts("\t\tthe rest stays with the interpreter because:");
 	for (uint32_t i = 0; i < c->n_reasons; i++)
 		print_reason(&c->reasons[i]);
 }
@@ -122,6 +134,10 @@ static json_t *chain_json(const struct rt_status *st, const struct rt_chain_stat
 	json_t *reasons = json_array();
 	json_t *programs = json_array();
 	const char *names[] = {c->prog4, c->prog6};
+	json_t *front = c->compiled || !c->front_drops ?
+				NULL :
+				json_pack("{s:i, s:i, s:i}", "first", (int)c->front_first, "last",
+					  (int)c->front_last, "drops", (int)c->front_drops);
 
 	for (uint32_t i = 0; i < c->n_reasons; i++) {
 		const struct rt_reason *r = &c->reasons[i];
@@ -138,11 +154,11 @@ static json_t *chain_json(const struct rt_status *st, const struct rt_chain_stat
 		if (p)
 			json_array_append_new(programs, prog_json(p));
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:b, s:o, s:o}", "family",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:b, s:o*, s:o, s:o}", "family",
 			 family_name(c->family), "table", c->table, "chain", c->name, "type",
 			 c->type, "hook", hook_name(c), "priority", (int)c->priority, "policy",
 			 c->policy == NF_DROP ? "drop" : "accept", "compiled", c->compiled,
-			 "programs", programs, "reasons", reasons);
+			 "front", front, "programs", programs, "reasons", reasons);
 }
 
 static json_t *status_json(const struct rt_status *st)

@@ -318,6 +318,7 @@ struct ir_chain {
 	struct ir_rule *rules;
 	uint32_t n_rules;
 	bool lowered;	/* false: only referred to so far */
+	bool is_front;	/* a copy that runs in front of an interpreted base chain */
 	const struct chain *origin;
 };
 

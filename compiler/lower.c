@@ -79,18 +79,25 @@ static void check_base(struct lower *lw, struct lower_chain *lc)
 
 static const char *const hook_names[] = {"pre", "input", "fwd", "output", "post"};
 
-static const char *prog_name(struct arena *a, const struct ir_prog *p)
+/* "v4_input_0"; what runs in front of a chain, "f4_input_0". */
+static const char *prog_name(const struct ir *ir, const struct ir_prog *p, bool is_front)
 {
 	int version = p->pf == NFPROTO_IPV4 ? 4 : 6;
+	char kind = is_front ? 'f' : 'v';
 	long priority = p->priority;
 	char name[64];
+	uint32_t i;
 
-	snprintf(name, sizeof(name), "v%d_%s_%s%ld", version, hook_names[p->hook],
+	snprintf(name, sizeof(name), "%c%d_%s_%s%ld", kind, version, hook_names[p->hook],
 		 priority < 0 ? "m" : "", labs(priority));
 	if (strlen(name) > 15)
-		snprintf(name, sizeof(name), "v%d_h%u_%08x", version, p->hook,
+		snprintf(name, sizeof(name), "%c%d_h%u_%08x", kind, version, p->hook,
 			 (uint32_t)p->priority);
-	return arena_strdup(a, name);
+	/* Fronts lie between programs of one priority. */
+	for (i = 0; i + 1 < ir->n_progs; i++)
+		if (strcmp(ir->progs[i].name, name) == 0)
+			snprintf(name, sizeof(name), "%c%d_n%u", kind, version, ir->n_progs);
+	return arena_strdup(ir->arena, name);
 }
 
 static int cmp_bases(const void *pa, const void *pb)
@@ -120,12 +127,13 @@ static void make_progs(struct ir *ir, struct ir_chain **bases, size_t n)
 	for (i = 0; i < n; i++) {
 		struct ir_chain *c = bases[i];
 
-		if (!p || p->pf != c->pf || p->hook != c->hook || p->priority != c->priority) {
+		if (!p || p->pf != c->pf || p->hook != c->hook || p->priority != c->priority ||
+		    c->is_front || p->bases[0]->is_front) {
 			p = ir_prog_new(ir);
 			p->pf = c->pf;
 			p->hook = c->hook;
 			p->priority = c->priority;
-			p->name = prog_name(ir->arena, p);
+			p->name = prog_name(ir, p, c->is_front);
 		}
 		ARENA_PUSH(ir->arena, p->bases, p->n_bases, c);
 	}
@@ -191,11 +199,19 @@ static void lower_compiled(struct lower *lw, struct lower_result *lr)
 	uint32_t i;
 
 	for (i = 0; i < lr->n_chains; i++) {
-		if (!lr->chains[i].compiled)
+		struct lower_chain *lc = &lr->chains[i];
+		bool has_front = lower_may_have_front(lw, lc);
+
+		lc->front = (struct lower_front){.barred = lc->front.barred, .why = lc->front.why};
+		if (!lc->compiled && !has_front)
 			continue;
-		for (pf = lower_pfs(lr->chains[i].base->table->family); *pf; pf++)
-			ARENA_PUSH(lw->ir->arena, bases, n,
-				   lower_base(lw, lr->chains[i].base, *pf));
+		for (pf = lower_pfs(lc->base->table->family); *pf; pf++) {
+			struct ir_chain *c = lc->compiled ? lower_base(lw, lc->base, *pf) :
+							    lower_front(lw, lc, *pf);
+
+			if (c)
+				ARENA_PUSH(lw->ir->arena, bases, n, c);
+		}
 	}
 	make_progs(lw->ir, bases, n);
 	lr->ir = lw->ir;
@@ -328,6 +344,11 @@ void lower_drop_chain(struct lower_result *lr, const struct lower_options *opt,
 
 		if (lc->base != base)
 			continue;
+		if (!lc->compiled) {
+			lc->front.barred = true;
+			lc->front.why = arena_strdup(lr->arena, why);
+			continue;
+		}
 		lc->compiled = false;
 		lower_block_base(&lw, lc, code, "%s", why);
 		tell_last(lc, ds);

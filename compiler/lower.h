@@ -18,6 +18,7 @@ struct lower_options {
 	bool follow; /* the service runs: log, reject and what else needs it may be compiled */
 	bool named_sets; /* the run time keeps the maps of named sets current */
 	bool no_elem_counts; /* nobody shows what elements of named sets count: leave these sets alone */
+	bool fronts; /* programs in front of chains that stay with the interpreter (lower_front.c) */
 	uint64_t read_ns; /* CLOCK_MONOTONIC when the ruleset was read, for elements that expire */
 	uint32_t seed; /* for hashes whose seed the ruleset leaves to the kernel; any number */
 	int32_t tai_offset; /* seconds CLOCK_TAI is ahead of CLOCK_REALTIME (adjtimex(2)) */
@@ -34,9 +35,19 @@ struct lower_blocker {
 	uint32_t hooks;	      /* it is one in base chains of these hooks: bits 1 << NF_INET_* */
 };
 
+/* What runs in front of a chain that stays with the interpreter, and drops what that would drop. */
+struct lower_front {
+	uint32_t n_drops;     /* rules that drop, those of chains it goes to too; 0: there is none */
+	uint32_t first, last; /* rules of the base chain itself that drop or lead to drops, from 1 */
+	bool counts;	      /* a second pass counts what dropped packets passed */
+	bool barred;	      /* there could be one, but for why */
+	const char *why;
+};
+
 struct lower_chain {
 	const struct chain *base;
 	bool compiled;
+	struct lower_front front; /* of one that is not compiled */
 	bool mixed; /* some chain of its hook and priority is compiled, some is not */
 	const struct lower_blocker **blockers; /* all causes, in the order of the walk */
 	uint32_t n_blockers; /* not 0 where not compiled */
@@ -61,7 +72,7 @@ void lower_result_fini(struct lower_result *lr);
 /*
  * Takes a base chain out again, e.g. because the verifier refused its program: the rest is lowered
  * afresh, lr->ir is a new one. The reason becomes a DIAG_BLOCKER of @code (lives forever) at the
- * chain.
+ * chain. Of a chain that stays with the interpreter it is what runs in front that goes.
  */
 void lower_drop_chain(struct lower_result *lr, const struct lower_options *opt,
 		      const struct chain *base, const char *code, const char *why,
@@ -96,6 +107,12 @@ void lower_block_hooks(struct lower *lw, uint32_t hooks, const char *code, const
 	PRINTF_LIKE(4, 5);
 /* An expression that has no descriptor: why, as far as it is known. */
 void lower_block_unknown(struct lower *lw, const struct expr *e);
+
+/*
+ * Is a front being made? Then what is computed has to be what the interpreter computes for the same
+ * packet again, and lower_block() leaves packets that come that far to it.
+ */
+bool lower_is_front(const struct lower *lw);
 
 struct ir *lower_ir(struct lower *lw);
 uint8_t lower_pf(const struct lower *lw);     /* NFPROTO_IPV4/6: what the packets are */

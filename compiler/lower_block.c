@@ -65,6 +65,10 @@ static void PRINTF_LIKE(4, 0)
 	struct blocker_entry *e;
 	struct lower_blocker *b;
 
+	if (lw->front) {
+		front_unknown(lw);
+		return;
+	}
 	b = lower_blocker_get(lw, lw->rule, lw->expr_index, code, hooks);
 	if (!b->why) {
 		b->why = arena_vprintf(lw->arena, fmt, ap);

@@ -2,7 +2,7 @@
 /*
  * What the files of lowering share: lower.c (base chains and programs), lower_walk.c (which chains
  * a base chain reaches), lower_rule.c (one rule run symbolically), lower_block.c (blockers),
- * sets.c.
+ * lower_front.c (what runs in front of interpreted chains), sets.c.
  */
 #ifndef NFT_BPF_COMPILER_LOWER_PRIV_H
 #define NFT_BPF_COMPILER_LOWER_PRIV_H
@@ -24,12 +24,26 @@ struct lower_info {
 	const struct lower_info *entered_from; /* the chain that listed it as next last */
 	uint32_t height;		       /* levels below it and itself; 0: not known */
 	bool on_path;
+	bool drops; /* some rule of it, or below it, does (lower_front.c) */
 };
 
 /* A byte of the register file. */
 struct lower_byte {
 	struct ir_sel *sel; /* NULL: not written */
 	uint32_t at;	    /* which byte of it */
+};
+
+/* The front being made (lower_front.c). */
+struct front {
+	const struct chain *base;
+	enum front_pass {
+		FRONT_DECIDE, /* drops, or leaves the packet to the interpreter */
+		FRONT_COUNT,  /* counts what a packet passes that is dropped */
+	} pass;
+	struct ir_chain *counting; /* where dropped packets go to be counted; NULL: no need */
+	uint32_t n_drops;
+	bool counts_inside;	/* a chain it goes to counts what may be dropped later */
+	uint32_t first_counted; /* rule of the base chain that does; UINT32_MAX: none */
 };
 
 struct lower {
@@ -52,6 +66,11 @@ struct lower {
 	bool done; /* nothing behind this expression runs */
 	bool cut;  /* … because a guard can never hold */
 	struct lower_byte regs[LOWER_REG_BYTES];
+
+	struct front *front;   /* NULL: chains are lowered as a whole */
+	uint32_t expr_steps;   /* steps of the rule before the expression at hand */
+	bool unknown;	       /* what comes behind unknown_steps is the interpreter's to know */
+	uint32_t unknown_steps;
 };
 
 /* lower.c */
@@ -80,6 +99,27 @@ struct ir_chain *lower_base(struct lower *lw, const struct chain *base, uint8_t 
 /* Appends the blockers that base chain meets in this pf to its list. */
 void lower_collect(struct lower *lw, struct ir_chain *base, struct lower_chain *lc);
 
+/* Lowers whatever was referred to and is not lowered yet, from chain @from on. */
+void lower_pending(struct lower *lw, uint32_t from);
+struct ir_chain *lower_chain_get(struct lower *lw, const struct chain *chain, uint8_t pf);
+/* Chains on the longest way from here; more than IR_MAX_DEPTH: too many, or a loop. */
+uint32_t lower_height(struct lower *lw, struct ir_chain *c);
+
+/* lower_front.c */
+/*
+ * What of a base chain can run in front of it, in this pf; NULL: nothing that drops. What is found
+ * is added to lc->front.
+ */
+struct ir_chain *lower_front(struct lower *lw, struct lower_chain *lc, uint8_t pf);
+bool lower_may_have_front(const struct lower *lw, const struct lower_chain *lc);
+/* The name of a chain's copy in the front at hand. */
+const char *front_chain_name(struct lower *lw, const struct chain *c);
+/* The packets that come to the expression at hand are left to the interpreter. */
+void front_unknown(struct lower *lw);
+/* What the rule at hand is in the front at hand, before idle steps go. */
+void front_finish_rule(struct lower *lw);
+bool front_can_use_set(const struct lower *lw, const struct set *s);
+
 /* lower_block.c */
 struct lower_blocker *lower_blocker_get(struct lower *lw, const void *key, uint32_t expr,
 					const char *code, uint32_t hooks);
@@ -102,6 +142,7 @@ struct lower_set {
 bool lower_set_elems(struct lower *lw, struct lower_set *ls);
 
 /* sets.c: sets that some rule of the ruleset fills from the packet path. */
+bool lower_set_is_dynamic(const struct lower *lw, const struct set *s);
 void lower_find_dynamic_sets(struct lower *lw);
 /* The element of a constant set that holds @key, or NULL; for decisions at lowering. */
 const struct ir_elem *lower_set_find(const struct ir_set *set, const uint8_t *key);

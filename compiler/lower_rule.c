@@ -34,6 +34,11 @@ const struct expr_op *expr_op_find_object(uint32_t object_type)
 	return NULL;
 }
 
+bool lower_is_front(const struct lower *lw)
+{
+	return lw->front;
+}
+
 struct ir *lower_ir(struct lower *lw)
 {
 	return lw->ir;
@@ -77,7 +82,7 @@ struct diag_place lower_place(const struct lower *lw)
 	return (struct diag_place){
 		.family = c->family,
 		.table = c->table,
-		.chain = c->name,
+		.chain = c->origin ? c->origin->name : c->name,
 		.handle = lw->rule->handle,
 		.rule = lw->out->index,
 		.expr = lw->expr ? lw->expr->name : NULL,
@@ -224,6 +229,8 @@ static void rule_finish(struct lower *lw)
 	struct ir_rule *r = lw->out;
 	uint32_t i, n;
 
+	if (lw->front)
+		front_finish_rule(lw);
 	if (lw->cut) {
 		while (r->n_steps && !step_is_effect(&r->steps[r->n_steps - 1]))
 			r->n_steps--;
@@ -245,11 +252,12 @@ static void lower_one_rule(struct lower *lw, const struct rule *rule)
 	uint32_t i;
 
 	lw->rule = rule;
-	lw->done = lw->cut = false;
+	lw->done = lw->cut = lw->unknown = false;
 	memset(lw->regs, 0, sizeof(lw->regs));
 	for (i = 0; i < rule->exprs.n && !lw->done; i++) {
 		lw->expr = &rule->exprs.array[i];
 		lw->expr_index = i;
+		lw->expr_steps = lw->out->n_steps;
 		op = expr_op_find(lw->expr->name);
 		if (op && op->lower)
 			op->lower(lw, lw->expr);

@@ -25,7 +25,12 @@ static void cut(struct lower *lw)
 
 void lower_need(struct lower *lw, struct ir_sel *sel)
 {
-	if (!lw->done && sel && (sel->partial || sel->impure))
+	if (lw->done || !sel || !(sel->partial || sel->impure))
+		return;
+	/* The interpreter draws another number, or counts on. */
+	if (lw->front && sel->impure)
+		front_unknown(lw);
+	else
 		step_new(lw, IR_NEED)->sel = sel;
 }
 
@@ -209,8 +214,11 @@ void lower_verdict(struct lower *lw, int32_t code, const char *chain)
 struct ir_step *lower_effect(struct lower *lw, const struct ir_effect_op *op,
 			     struct ir_state *state)
 {
-	struct ir_step *s = step_new(lw, IR_EFFECT);
+	struct ir_step *s;
 
+	if (lw->front && (!op->per_cpu || op->may_break))
+		front_unknown(lw); /* the step goes with what is behind it */
+	s = step_new(lw, IR_EFFECT);
 	s->effect = op;
 	s->state = state;
 	return s;
@@ -218,9 +226,23 @@ struct ir_step *lower_effect(struct lower *lw, const struct ir_effect_op *op,
 
 /* ---- state ---- */
 
+/* A front can count, because counts add up; all other state is the interpreter's alone. */
+static struct ir_state *state_get(struct lower *lw, const struct ir_effect_op *op, const void *key,
+				  uint32_t expr)
+{
+	struct ir_state *st;
+
+	if (!lw->front || (op->per_cpu && !op->may_break))
+		return ir_state_get(lw->ir, op, key, expr);
+	front_unknown(lw);
+	st = ARENA_NEW(lw->ir->arena, struct ir_state);
+	st->op = op;
+	return st;
+}
+
 struct ir_state *lower_state(struct lower *lw, const struct ir_effect_op *op)
 {
-	struct ir_state *st = ir_state_get(lw->ir, op, lw->rule, lw->expr_index);
+	struct ir_state *st = state_get(lw, op, lw->rule, lw->expr_index);
 
 	st->at = lower_place(lw);
 	st->at.expr = op->name;
@@ -230,7 +252,7 @@ struct ir_state *lower_state(struct lower *lw, const struct ir_effect_op *op)
 struct ir_state *lower_object_state(struct lower *lw, const struct ir_effect_op *op,
 				    const struct object *o)
 {
-	struct ir_state *st = ir_state_get(lw->ir, op, o, 0);
+	struct ir_state *st = state_get(lw, op, o, 0);
 
 	st->at = (struct diag_place){
 		.family = lower_family(lw),
@@ -245,7 +267,7 @@ struct ir_state *lower_object_state(struct lower *lw, const struct ir_effect_op 
 struct ir_state *lower_elem_state(struct lower *lw, const struct ir_effect_op *op, const void *key,
 				  uint32_t expr)
 {
-	struct ir_state *st = ir_state_get(lw->ir, op, key, expr);
+	struct ir_state *st = state_get(lw, op, key, expr);
 
 	st->at = (struct diag_place){
 		.family = lower_family(lw),

@@ -7,6 +7,8 @@
  * that is reached cannot be loaded (nft_chain_validate()), but may stand in a file that no kernel
  * has seen: it ends the walk.
  */
+#include <linux/netfilter.h>
+
 #include "lower_priv.h"
 
 struct lower_info *lower_info(struct lower *lw, struct ir_chain *c)
@@ -20,19 +22,21 @@ struct lower_info *lower_info(struct lower *lw, struct ir_chain *c)
 	return lw->infos[c->id];
 }
 
-static struct ir_chain *chain_get(struct lower *lw, const struct chain *chain, uint8_t pf)
+struct ir_chain *lower_chain_get(struct lower *lw, const struct chain *chain, uint8_t pf)
 {
+	const char *name = lw->front ? front_chain_name(lw, chain) : chain->name;
 	uint8_t family = chain->table->family;
 	struct ir_chain *c;
 
-	c = ir_chain_find(lw->ir, pf, family, chain->table->name, chain->name);
+	c = ir_chain_find(lw->ir, pf, family, chain->table->name, name);
 	if (c)
 		return c;
-	c = ir_chain_new(lw->ir, pf, family, chain->table->name, chain->name);
+	c = ir_chain_new(lw->ir, pf, family, chain->table->name, name);
 	c->origin = chain;
-	if (chain->is_base) {
+	c->is_front = lw->front != NULL;
+	if (chain->is_base && !(lw->front && lw->front->pass == FRONT_COUNT)) {
 		c->is_base = true;
-		c->policy = (uint8_t)chain->policy;
+		c->policy = lw->front ? NF_ACCEPT : (uint8_t)chain->policy;
 		c->hook = (uint8_t)chain->hooknum;
 		c->priority = chain->priority;
 	}
@@ -58,26 +62,31 @@ struct ir_chain *lower_chain_ref(struct lower *lw, const char *name)
 		lower_block(lw, "chain-missing", "there is no chain %s", name);
 		return NULL;
 	}
-	c = chain_get(lw, chain, lower_pf(lw));
+	c = lower_chain_get(lw, chain, lower_pf(lw));
 	lower_enter(lw, c);
 	return c;
 }
 
 struct ir_chain *lower_base(struct lower *lw, const struct chain *base, uint8_t pf)
 {
-	struct ir_chain *c = chain_get(lw, base, pf);
-	uint32_t i;
+	struct ir_chain *c = lower_chain_get(lw, base, pf);
 
 	/* Whatever was made before is lowered already; references add chains at the end. */
-	for (i = c->id; i < lw->ir->n_chains; i++)
+	lower_pending(lw, c->id);
+	return c;
+}
+
+void lower_pending(struct lower *lw, uint32_t from)
+{
+	uint32_t i;
+
+	for (i = from; i < lw->ir->n_chains; i++)
 		if (!lw->ir->chains[i]->lowered)
 			lower_chain_rules(lw, lower_info(lw, lw->ir->chains[i]));
-	return c;
 }
 
 /* ---- what a base chain meets ---- */
 
-/* Chains on the longest way from here; more than IR_MAX_DEPTH: too many, or a loop. */
 static uint32_t height(struct lower *lw, struct lower_info *info, uint32_t level)
 {
 	uint32_t h = 0, i;
@@ -97,6 +106,11 @@ static uint32_t height(struct lower *lw, struct lower_info *info, uint32_t level
 	if (h < IR_MAX_DEPTH)
 		info->height = h + 1;
 	return h + 1;
+}
+
+uint32_t lower_height(struct lower *lw, struct ir_chain *c)
+{
+	return height(lw, lower_info(lw, c), 1);
 }
 
 static void collect(struct lower *lw, struct lower_info *first, struct lower_chain *lc)
@@ -128,7 +142,7 @@ void lower_collect(struct lower *lw, struct ir_chain *base, struct lower_chain *
 {
 	struct lower_info *first = lower_info(lw, base);
 
-	if (height(lw, first, 1) > IR_MAX_DEPTH)
+	if (lower_height(lw, base) > IR_MAX_DEPTH)
 		lower_block_base(lw, lc, "chain-depth",
 				 "chains go in a loop or deeper than %d levels", IR_MAX_DEPTH);
 	collect(lw, first, lc);

@@ -27,7 +27,7 @@ static const struct set *find_set(const struct table *t, struct blob attrs, uint
 	return s;
 }
 
-static bool is_dynamic(const struct lower *lw, const struct set *s)
+bool lower_set_is_dynamic(const struct lower *lw, const struct set *s)
 {
 	uint64_t h = ir_hash_u64(IR_HASH_INIT, (uintptr_t)s);
 	size_t pos = 0;
@@ -47,7 +47,7 @@ static void find_dynamic_in_rule(struct lower *lw, const struct table *t, const 
 		if (strcmp(e->name, "dynset") != 0)
 			continue;
 		s = find_set(t, e->attrs, NFTA_DYNSET_SET_NAME, NFTA_DYNSET_SET_ID);
-		if (s && !is_dynamic(lw, s))
+		if (s && !lower_set_is_dynamic(lw, s))
 			ir_index_add(&lw->dynamic_sets, lw->ir->arena,
 				     ir_hash_u64(IR_HASH_INIT, (uintptr_t)s), (void *)s);
 	}
@@ -139,7 +139,7 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	uint32_t data =
 		s->flags & NFT_SET_MAP && s->data_type != NFT_DATA_VERDICT ? s->data_len : 0;
 
-	if (is_dynamic(lw, s)) {
+	if (lower_set_is_dynamic(lw, s)) {
 		ls->code = "set-dynamic";
 		ls->why = "rules add elements to the set";
 	} else if (s->flags & NFT_SET_OBJECT) {
@@ -195,16 +195,23 @@ static struct lower_set *set_get(struct lower *lw, const struct set *s)
 	if (!set_check(lw, ls))
 		return ls;
 	set_header(lw, ls);
-	if (!lower_set_elems(lw, ls) || !set_has_form(lw, ls))
+	if (!lower_set_elems(lw, ls) || !set_has_form(lw, ls)) {
 		ls->set = NULL;
+		lw->ir->n_sets--; /* the last one made */
+	}
 	return ls;
 }
 
 struct ir_set *lower_set(struct lower *lw, const struct set *set)
 {
-	struct lower_set *ls = set_get(lw, set);
+	struct lower_set *ls;
 	uint32_t i;
 
+	if (lw->front && !front_can_use_set(lw, set)) {
+		front_unknown(lw);
+		return NULL;
+	}
+	ls = set_get(lw, set);
 	if (!ls->set) {
 		lower_block(lw, ls->code, "set %s: %s", set->name, ls->why);
 		return NULL;

@@ -58,7 +58,8 @@ void eval_check_coverage(const struct eval_check *ec, struct dt_result *r)
 	for (uint32_t i = 0; i < ec->ir->n_chains; i++) {
 		const struct ir_chain *c = ec->ir->chains[i];
 
-		for (uint32_t j = 0; j < c->n_rules; j++)
+		/* The copies in front of interpreted chains have rules of nobody's. */
+		for (uint32_t j = 0; j < c->n_rules && !(c->is_front && !c->rules[j].origin); j++)
 			all[n++] = (struct seen_rule){c->rules[j].origin, &c->rules[j],
 						      ec->hits[c->id][j], !c->rules[j].never};
 	}

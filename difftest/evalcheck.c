@@ -87,12 +87,20 @@ static bool is_here(const struct chain *c, const struct ir_prog *p)
 	       (family == p->pf || family == NFPROTO_INET);
 }
 
+/* What runs in front of an interpreted chain has the last word on no packet that it accepts. */
+static bool is_front(const struct ir_prog *p)
+{
+	return p->bases[0]->is_front;
+}
+
 static bool is_whole(const struct difftest *dt, const struct ir_prog *p)
 {
 	uint32_t n = 0;
 	struct table *t;
 	struct chain *c;
 
+	if (is_front(p))
+		return false;
 	list_for_each(t, &dt->model->tables, node)
 		list_for_each(c, &t->chains, node)
 			n += is_here(c, p);
@@ -149,13 +157,18 @@ void eval_check_free(struct eval_check *ec)
 static const struct ir_prog *find_prog(const struct eval_check *ec, uint8_t pf, uint8_t hook,
 				       int32_t prio)
 {
+	const struct ir_prog *front = NULL;
+
 	for (uint32_t i = 0; i < ec->ir->n_progs; i++) {
 		const struct ir_prog *p = &ec->ir->progs[i];
 
-		if (p->pf == pf && p->hook == hook && p->priority == prio)
+		if (p->pf != pf || p->hook != hook || p->priority != prio)
+			continue;
+		if (!is_front(p))
 			return p;
+		front = p;
 	}
-	return NULL;
+	return front;
 }
 
 static bool is_timed_sel(const struct ir_sel *s)
@@ -297,7 +310,7 @@ static bool chain_seen(const struct eval_check *ec, const struct rule *r, bool *
 	for (uint32_t i = 0; i < ec->ir->n_chains; i++) {
 		const struct ir_chain *c = ec->ir->chains[i];
 
-		if (c->family != r->chain->table->family ||
+		if (c->is_front || c->family != r->chain->table->family ||
 		    strcmp(c->table, r->chain->table->name) != 0 ||
 		    strcmp(c->name, r->chain->name) != 0)
 			continue;

@@ -41,6 +41,9 @@ static void put_statements(struct rulegen *g)
 		fprintf(g->out, " quota over %u bytes", 100 + rng_below(&g->rng, 20000));
 	if (rng_one_in(&g->rng, 30))
 		fputs(" counter name total", g->out);
+	/* Leaves the chain to the interpreter, with what can run in front of it. */
+	if (g->writes && rng_one_in(&g->rng, 12))
+		fprintf(g->out, " meta mark set %u", rng_below(&g->rng, 4));
 }
 
 /* One key, a verdict for each of some values. */
@@ -174,6 +177,7 @@ char *rulegen(uint64_t seed, unsigned int flags)
 	char *text = NULL;
 	size_t size;
 
+	g.writes = rng_one_in(&g.rng, 4);
 	g.out = open_memstream(&text, &size);
 	if (!g.out)
 		return NULL;

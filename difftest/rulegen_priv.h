@@ -14,6 +14,7 @@ struct rulegen {
 	int l3;	  /* what the rule being written implies: 4, 6 */
 	char l4;
 	int hook; /* of the chain being written; -1: any may come */
+	bool writes; /* some rules do what only the interpreter can */
 	unsigned int n_sets;
 	const struct rulegen_field *set_field[4]; /* of the named constant sets */
 };

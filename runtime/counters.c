@@ -318,7 +318,8 @@ static void overlay_objects(struct runtime *rt, const struct counters *c, const 
 		const struct object *o =
 			t ? table_find_object(t, NFT_OBJECT_COUNTER, mo->name) : NULL;
 
-		if (o)
+		/* One of another handle was given our count when it was made (park_objects.c). */
+		if (o && (!mo->handle || mo->handle == o->handle))
 			show(rt, o->attrs, counters_read(c, mo->counter), true,
 			     (struct raw_counter){ .owner = o, .handle = o->handle });
 	}

@@ -76,6 +76,12 @@ static void seed(struct making *mk, const struct ir_state *st, bool shared, uint
 	to->bytes -= raw ? raw->value.bytes : init.bytes;
 }
 
+/* Put back on its hook, a chain begins with the counts of the model. */
+static bool is_known_to_kernel(const struct rule *r)
+{
+	return r->seq || (r->chain->is_base && r->chain->parked);
+}
+
 static void make_rule(struct making *mk, const struct rule *r, uint32_t position, bool shared)
 {
 	for (uint32_t i = first_state(mk, r); i < mk->n_states && mk->states[i]->key == r; i++) {
@@ -88,15 +94,22 @@ static void make_rule(struct making *mk, const struct rule *r, uint32_t position
 			.counter = st->index,
 			.fresh = r->seq != 0,
 		};
-		seed(mk, st, shared, r->seq ? 0 : r->handle);
+		seed(mk, st, shared, is_known_to_kernel(r) ? 0 : r->handle);
 	}
 }
 
-/* Base chains of the table that the interpreter runs may reach any of its other chains. */
+/*
+ * What the interpreter runs beside a program: a base chain that has a program in front of it only,
+ * and whatever base chains of the interpreter's may reach, which is any other chain of the table.
+ */
 static bool is_shared(const struct making *mk, const struct chain *c)
 {
-	if (c->is_base)
-		return false;
+	if (c->is_base) {
+		const struct mf_chain *mf = manifest_find_chain(mk->m, c->table->family,
+								c->table->name, c->name);
+
+		return mf && !mf->st.compiled;
+	}
 	for (uint32_t i = 0; i < mk->m->n_chains; i++) {
 		const struct rt_chain_status *st = &mk->m->chains[i].st;
 
@@ -149,6 +162,7 @@ static int make_object(struct making *mk, const struct object *o)
 		.family = o->table->family,
 		.table = o->table->name,
 		.name = o->name,
+		.handle = o->handle,
 		.counter = mk->states[i]->index,
 		.fresh = !o->handle,
 	};

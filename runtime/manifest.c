@@ -7,10 +7,11 @@
  *	  "chains": [ { "family", "table", "name", "type", "hook", "priority", "policy", "rank",
  *			"compiled", "regular",			off its hook as a regular chain
  *			"prog4", "at4", "prog6", "at6",		program and root for each family
+ *			"front": [ FIRST, LAST, N ],		rules of a program in front of it
  *			"reasons": [ { "code", "text", "chain", "handle", "rule", "expr" } ] } ],
  *	  "progs": [ { "name", "pf", "hook", "priority", "attached" } ],
  *	  "counted": [ { "family", "table", "chain", "first", "n", "shared" } ],
- *	  "objects": [ { "family", "table", "name", "counter" } ],
+ *	  "objects": [ { "family", "table", "name", "handle", "counter" } ],
  *	  "sets": [ { "family", "table", "name", "id", "verdicts": [ { "code", "chain" } ] } ],
  *	  "fixed": true,					some sets change only with the programs
  *	  "counters": { "cpus", "stride", "n" } }
@@ -71,14 +72,16 @@ static json_t *chain_to_json(const struct mf_chain *c)
 {
 	const struct rt_chain_status *st = &c->st;
 
-	return json_pack("{s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:i, s:o, s:i, s:o}",
+	return json_pack("{s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:i, s:o, s:i, s:[iii], "
+			 "s:o}",
 			 "family", (int)st->family, "table", bytes_to_json(st->table), "name",
 			 bytes_to_json(st->name), "type", bytes_to_json(st->type), "hook",
 			 (int)st->hook, "priority", (int)st->priority, "policy", (int)st->policy,
 			 "rank", (int)c->rank, "compiled", (int)st->compiled, "regular",
 			 (int)c->regular, "prog4", bytes_to_json(st->prog4), "at4",
 			 (int)st->attached4, "prog6", bytes_to_json(st->prog6), "at6",
-			 (int)st->attached6, "reasons", reasons_to_json(st));
+			 (int)st->attached6, "front", (int)st->front_first, (int)st->front_last,
+			 (int)st->front_drops, "reasons", reasons_to_json(st));
 }
 
 static json_t *progs_to_json(const struct manifest *m)
@@ -119,9 +122,10 @@ static json_t *objects_to_json(const struct manifest *m)
 	for (uint32_t i = 0; i < m->n_objects; i++) {
 		const struct mf_object *o = &m->objects[i];
 
-		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i}", "family", (int)o->family,
+		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:I, s:i}", "family", (int)o->family,
 						   "table", bytes_to_json(o->table), "name",
-						   bytes_to_json(o->name), "counter",
+						   bytes_to_json(o->name), "handle",
+						   (json_int_t)o->handle, "counter",
 						   (int)o->counter));
 	}
 	return a;

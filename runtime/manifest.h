@@ -30,6 +30,7 @@ struct mf_counted { /* a chain with rules that count in our programs */
 struct mf_object { /* a named counter that our programs count in, beside the interpreter */
 	uint8_t family;
 	const char *table, *name;
+	uint64_t handle; /* another one's: made anew since, with our count in it; 0: not known */
 	uint32_t counter;
 	bool fresh; /* made by the batch; not written down */
 };

@@ -103,6 +103,9 @@ static int make_chain(const struct rt_plan *p, const struct lower_chain *lc, str
 		.priority = c->priority,
 		.policy = c->policy,
 		.compiled = lc->compiled,
+		.front_first = lc->front.first,
+		.front_last = lc->front.last,
+		.front_drops = lc->front.n_drops,
 	};
 	mf->rank = rank_of(p, c);
 	mf->regular = lc->compiled && !plan_wants_dormant(p, c->table);

@@ -124,6 +124,7 @@ static void read_reasons(struct manifest *m, const json_t *a, struct rt_chain_st
 
 static bool read_chain(struct manifest *m, const json_t *o, struct mf_chain *c)
 {
+	const json_t *front = json_object_get(o, "front");
 	struct rt_chain_status *st = &c->st;
 
 	*st = (struct rt_chain_status){
@@ -144,6 +145,9 @@ static bool read_chain(struct manifest *m, const json_t *o, struct mf_chain *c)
 	st->pf6 = st->prog6;
 	c->rank = (uint32_t)get_int(o, "rank");
 	c->regular = get_bool(o, "regular");
+	st->front_first = (uint32_t)json_integer_value(json_array_get(front, 0));
+	st->front_last = (uint32_t)json_integer_value(json_array_get(front, 1));
+	st->front_drops = (uint32_t)json_integer_value(json_array_get(front, 2));
 	read_reasons(m, json_object_get(o, "reasons"), st);
 	return st->table && st->name && st->type && st->reasons;
 }
@@ -201,6 +205,7 @@ static bool read_objects(struct manifest *m, const json_t *a)
 			.family = (uint8_t)get_int(o, "family"),
 			.table = get_bytes(m, o, "table"),
 			.name = get_bytes(m, o, "name"),
+			.handle = (uint64_t)get_int(o, "handle"),
 			.counter = (uint32_t)get_int(o, "counter"),
 		};
 		ok &= m->objects[i].table && m->objects[i].name;

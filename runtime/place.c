@@ -40,6 +40,16 @@ static void bound(struct place_gap *gap, int64_t priority, bool before)
 		gap->high = MIN(gap->high, priority);
 }
 
+/* iptables' own can be asked for (plan.c). */
+static bool is_kernels(int32_t priority)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i] == priority)
+			return priority != NF_IP_PRI_RAW && priority != NF_IP_PRI_MANGLE &&
+			       priority != NF_IP_PRI_FILTER && priority != NF_IP_PRI_SECURITY;
+	return false;
+}
+
 /* Does the interpreter run @c for packets of @pf? */
 static bool is_interpreted(const struct lower_chain *lc, uint8_t pf, uint8_t hook)
 {
@@ -55,7 +65,7 @@ static uint32_t count_before(const struct ir_prog *p, const struct chain *other)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < p->n_bases; i++)
-		n += p->bases[i]->origin->seq > other->seq;
+		n += p->bases[i]->origin->seq >= other->seq; /* the same: it runs in front of it */
 	return n;
 }
 
@@ -63,6 +73,9 @@ int place_gap(const struct lower_result *lr, const struct ir_prog *p, struct pla
 {
 	struct place_gap gap = { .low = INT32_MIN, .high = INT32_MAX };
 
+	/* One of a hook's own priority may run before the chain that this is to run in front of. */
+	if (p->bases[0]->is_front && is_kernels(p->priority))
+		return -EBUSY;
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (known[i] != p->priority)
 			bound(&gap, known[i], known[i] < p->priority);

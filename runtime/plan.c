@@ -15,6 +15,7 @@
 
 #include <bpf/libbpf.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
 
 #include "../compiler/opt/opt.h"
 #include "place.h"
@@ -68,10 +69,15 @@ static void drop_chain(struct planning *pl, const struct chain *base, const char
 	lower_drop_chain(&pl->plan.lowered, &pl->opt.lower, base, code, why, pl->ds);
 }
 
+static bool has_program(const struct lower_chain *lc)
+{
+	return lc->compiled || lc->front.n_drops;
+}
+
 static void drop_all(struct planning *pl, const char *code, const char *why)
 {
 	for (uint32_t i = 0; i < pl->plan.lowered.n_chains; i++)
-		if (pl->plan.lowered.chains[i].compiled)
+		if (has_program(&pl->plan.lowered.chains[i]))
 			drop_chain(pl, pl->plan.lowered.chains[i].base, code, why);
 }
 
@@ -90,7 +96,7 @@ void plan_drop_all(struct rt_plan *p, const struct lower_options *opt, const cha
 		   const struct diags *why, struct diags *ds)
 {
 	for (uint32_t i = 0; i < p->lowered.n_chains; i++)
-		if (p->lowered.chains[i].compiled)
+		if (has_program(&p->lowered.chains[i]))
 			lower_drop_chain(&p->lowered, opt, p->lowered.chains[i].base, code,
 					 first_error(why), ds);
 	p->n_places = 0;
@@ -172,12 +178,38 @@ static int attach_at(struct planning *pl, const struct ir_prog *p, const struct 
 	return 0;
 }
 
+/* Does legacy iptables have a hook at this priority in the namespace? Its place there is not known. */
+static bool iptables_is_at(uint8_t pf, int32_t priority)
+{
+	static const struct {
+		int32_t priority;
+		const char *table;
+	} tables[] = { { NF_IP_PRI_RAW, "raw\n" },
+		       { NF_IP_PRI_MANGLE, "mangle\n" },
+		       { NF_IP_PRI_FILTER, "filter\n" },
+		       { NF_IP_PRI_SECURITY, "security\n" } };
+	FILE *f = fopen(pf == NFPROTO_IPV4 ? "/proc/thread-self/net/ip_tables_names" :
+					     "/proc/thread-self/net/ip6_tables_names", "re");
+	bool found = false;
+	char line[64];
+
+	while (f && fgets(line, sizeof(line), f))
+		for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+			found |= tables[i].priority == priority &&
+				 strcmp(tables[i].table, line) == 0;
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static int place_one(struct planning *pl, const struct ir_prog *p, const struct rt_place *before,
 		     struct diags *why, int32_t *ret)
 {
 	struct place_gap gap;
 	int err = place_gap(&pl->plan.lowered, p, &gap);
 
+	if (!err && p->bases[0]->is_front && iptables_is_at(p->pf, p->priority))
+		err = -EBUSY;
 	if (err)
 		return err;
 	if (before && before->prog->pf == p->pf && before->prog->hook == p->hook)
@@ -312,6 +344,7 @@ static void fill_options(struct lower_options *o)
 		o->seed = (uint32_t)time(NULL);
 	o->named_sets = true;
 	o->no_elem_counts = true;
+	o->fronts = true;
 	if (!o->read_ns)
 		o->read_ns = (uint64_t)(ms_now() * 1e6);
 	if (adjtimex(&tx) >= 0)

@@ -148,6 +148,9 @@ struct rt_chain_status { /* a base chain, in listing order */
 	bool pf4, pf6;		 /* has a program for IPv4, IPv6 */
 	int32_t attached4, attached6; /* priorities of the roots */
 	const char *prog4, *prog6;    /* names of the programs */
+	/* Not compiled, but a program in front of it drops what these of its rules would; 0: none. */
+	uint32_t front_first, front_last;
+	uint32_t front_drops; /* rules that drop, those of chains it goes to too */
 	struct rt_reason *reasons;    /* why it is not compiled */
 	uint32_t n_reasons;
 };

@@ -28,6 +28,10 @@ static void lower_hash(struct lower *lw, const struct expr *e)
 		lower_block(lw, "hash-sym", "the kernel computes symhash with a secret");
 		return;
 	}
+	if (lower_is_front(lw) && !attr_uint(e->attrs, NFTA_HASH_SEED, 0)) {
+		lower_block(lw, "hash-sym", "the kernel has drawn a seed of its own");
+		return;
+	}
 	if (!mod) {
 		lower_block(lw, "expr-malformed", "a modulus of zero");
 		return;

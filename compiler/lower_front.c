@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What runs in front of a base chain that stays with the interpreter: a copy of the chain that
+ * drops what the chain would certainly drop, and leaves every other packet to it, unchanged.
+ *
+ * The copy decides as the chain does as long as it knows how. Where a packet comes to an expression
+ * that has no lowering, or that would not do the same twice (a limit, a random number), the copy
+ * accepts: what happens then is the interpreter's to say. So it does for whatever the chain accepts,
+ * and at the end of the rules; the policy decides nothing here.
+ *
+ * Counters add up: of a dropped packet only the copy counts, of all others only the interpreter. A
+ * counter that stands right before its rule's drop is counted there. If a packet can pass others and
+ * be dropped later, the drop is not made where it is decided: the packet goes through the chain once
+ * more, in a copy that counts, and that drops wherever a packet's way may end.
+ *
+ *	chain input                   jump "a" in front           counting
+ *	  counter                       (nothing)                   counter
+ *	  ip saddr 10.0.0.1 drop        … goto "input >>"           … drop
+ *	  tcp dport 22 accept           … accept                    … drop
+ *	  tcp dport 23 reject           … accept                    … drop
+ *	  udp dport 53 drop             … goto "input >>"           … drop
+ */
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "lower_priv.h"
+
+#define TABLE_F_OWNER 0x2 /* NFT_TABLE_F_OWNER */
+
+/* ---- chains ---- */
+
+static bool is_about_rules(const struct lower_blocker *b)
+{
+	return b->at.rule || strcmp(b->code, "chain-type-route") == 0 ||
+	       strcmp(b->code, "state-shared") == 0;
+}
+
+/*
+ * A nat chain sees the first packet of a connection only, which a program cannot know. What keeps
+ * the whole chain from being compiled keeps this from being made.
+ */
+bool lower_may_have_front(const struct lower *lw, const struct lower_chain *lc)
+{
+	const struct chain *c = lc->base;
+	uint32_t i;
+
+	if (!lw->opt->fronts || lc->compiled || lc->front.barred || lower_is_dormant(c) ||
+	    c->table->flags & TABLE_F_OWNER || c->hooknum >= NF_INET_NUMHOOKS || !c->type ||
+	    (strcmp(c->type, "filter") != 0 && strcmp(c->type, "route") != 0))
+		return false;
+	for (i = 0; i < lc->n_blockers; i++)
+		if (!is_about_rules(lc->blockers[i]))
+			return false;
+	return true;
+}
+
+const char *front_chain_name(struct lower *lw, const struct chain *c)
+{
+	const struct front *f = lw->front;
+
+	if (f->pass == FRONT_COUNT)
+		return arena_printf(lw->ir->arena, "%s >> %s", f->base->name, c->name);
+	if (c != f->base)
+		return arena_printf(lw->ir->arena, "%s > %s", f->base->name, c->name);
+	return c->name;
+}
+
+/* ---- what is known ---- */
+
+void front_unknown(struct lower *lw)
+{
+	if (!lw->unknown)
+		lw->unknown_steps = lw->expr_steps;
+	lw->unknown = lw->done = true;
+}
+
+/*
+ * Sets that the packet path changes are the kernel's alone. A verdict map cannot send packets to
+ * the copies of chains, nor to be counted.
+ */
+bool front_can_use_set(const struct lower *lw, const struct set *s)
+{
+	bool is_vmap = s->flags & NFT_SET_MAP && s->data_type == NFT_DATA_VERDICT;
+	size_t i;
+
+	if (lower_set_is_dynamic(lw, s) || s->exprs.n || (s->n_elems && s->elems[0].exprs.n))
+		return false;
+	if (is_vmap && lw->front->counting && !(s->flags & NFT_SET_CONSTANT))
+		return false;
+	for (i = 0; is_vmap && i < s->n_elems; i++)
+		if (s->elems[i].verdict.chain ||
+		    (lw->front->counting && s->elems[i].verdict.code == NF_DROP))
+			return false;
+	return true;
+}
+
+/* ---- rules ---- */
+
+static struct ir_step *add_step(struct lower *lw, enum ir_verdict_code code, struct ir_chain *chain)
+{
+	struct ir_rule *r = lw->out;
+	struct ir_step s = {
+		.kind = IR_VERDICT,
+		.expr = lw->expr_index,
+		.verdict = {.code = code, .chain = chain},
+	};
+
+	ARENA_PUSH(lw->ir->arena, r->steps, r->n_steps, s);
+	return &r->steps[r->n_steps - 1];
+}
+
+static struct ir_step *verdict_of(struct ir_rule *r)
+{
+	struct ir_step *last = r->n_steps ? &r->steps[r->n_steps - 1] : NULL;
+
+	return last && last->kind == IR_VERDICT ? last : NULL;
+}
+
+/* Steps that count, in all; *@ret_tail of them right before the verdict. */
+static uint32_t count_effects(const struct ir_rule *r, uint32_t *ret_tail)
+{
+	uint32_t n = 0, tail = 0, i;
+
+	for (i = 0; i < r->n_steps; i++) {
+		bool is_effect = r->steps[i].kind == IR_EFFECT;
+
+		n += is_effect;
+		if (is_effect)
+			tail++;
+		else if (r->steps[i].kind != IR_VERDICT)
+			tail = 0;
+	}
+	*ret_tail = tail;
+	return n;
+}
+
+static void remove_effects(struct ir_rule *r)
+{
+	uint32_t n = 0, i;
+
+	for (i = 0; i < r->n_steps; i++)
+		if (r->steps[i].kind != IR_EFFECT)
+			r->steps[n++] = r->steps[i];
+	r->n_steps = n;
+}
+
+/* A packet can be counted here and dropped later. */
+static void note_counted(struct lower *lw)
+{
+	struct front *f = lw->front;
+
+	if (lw->info->chain->origin != f->base)
+		f->counts_inside = true;
+	else
+		f->first_counted = MIN(f->first_counted, lw->out->index);
+}
+
+static void finish_deciding(struct lower *lw)
+{
+	struct ir_rule *r = lw->out;
+	struct ir_step *v = verdict_of(r);
+	bool final = v && (v->verdict.code == IR_ACCEPT || v->verdict.code == IR_DROP);
+	bool drops = v && v->verdict.code == IR_DROP;
+	uint32_t tail, n = count_effects(r, &tail);
+
+	if (n && !(final && tail == n))
+		note_counted(lw);
+	if (!drops || tail != n || lw->front->counting)
+		remove_effects(r);
+	v = verdict_of(r);
+	if (!drops || !lw->front->counting)
+		return;
+	v->verdict = (struct ir_verdict){.code = IR_GOTO, .chain = lw->front->counting};
+	lower_enter(lw, lw->front->counting);
+}
+
+void front_finish_rule(struct lower *lw)
+{
+	struct ir_rule *r = lw->out;
+	bool counting = lw->front->pass == FRONT_COUNT;
+	struct ir_step *v;
+
+	if (lw->unknown) {
+		r->n_steps = lw->unknown_steps;
+		add_step(lw, counting ? IR_DROP : IR_ACCEPT, NULL);
+	}
+	v = verdict_of(r);
+	if (!counting)
+		finish_deciding(lw);
+	else if (v && v->verdict.code == IR_ACCEPT)
+		v->verdict.code = IR_DROP;
+}
+
+/* ---- which rules drop ---- */
+
+struct drops {
+	struct lower *lw;
+	uint32_t n; /* rules */
+};
+
+static bool chain_drops(struct drops *d, const struct ir_chain *c);
+
+static bool vmap_drops(const struct ir_set *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_elems; i++)
+		if (s->elems[i].verdict.code == IR_DROP)
+			return true;
+	return s->is_mutable;
+}
+
+static bool rule_drops(struct drops *d, const struct ir_rule *r)
+{
+	bool here = false, below = false;
+	uint32_t i;
+
+	for (i = 0; i < r->n_steps; i++) {
+		const struct ir_step *s = &r->steps[i];
+
+		if (s->kind == IR_VMAP)
+			here |= vmap_drops(s->set);
+		if (s->kind != IR_VERDICT)
+			continue;
+		here |= s->verdict.code == IR_DROP ||
+			(s->verdict.chain && s->verdict.chain == d->lw->front->counting);
+		if (!here && s->verdict.chain)
+			below |= chain_drops(d, s->verdict.chain);
+	}
+	d->n += here;
+	return here || below;
+}
+
+/* All packets end here. */
+static bool rule_is_final(const struct ir_rule *r)
+{
+	return r->n_steps && r->steps[0].kind == IR_VERDICT &&
+	       (r->steps[0].verdict.code == IR_ACCEPT || r->steps[0].verdict.code == IR_DROP);
+}
+
+/* Chains seen before are not counted again. */
+static bool chain_drops(struct drops *d, const struct ir_chain *c)
+{
+	struct lower_info *info = lower_info(d->lw, (struct ir_chain *)c);
+	uint32_t i;
+
+	if (info->stamp == d->lw->stamp)
+		return info->drops;
+	info->stamp = d->lw->stamp;
+	info->drops = false;
+	for (i = 0; i < c->n_rules; i++) {
+		info->drops |= rule_drops(d, &c->rules[i]);
+		if (rule_is_final(&c->rules[i]))
+			break;
+	}
+	return info->drops;
+}
+
+/* Rules behind the last one that matters go. */
+static void cut_behind_drops(struct lower *lw, struct ir_chain *base, struct lower_front *ret)
+{
+	struct drops d = {.lw = lw};
+	uint32_t i;
+
+	*ret = (struct lower_front){0};
+	lw->stamp++;
+	for (i = 0; i < base->n_rules; i++) {
+		if (rule_drops(&d, &base->rules[i])) {
+			ret->last = base->rules[i].index;
+			ret->first = ret->first ? ret->first : ret->last;
+		}
+		if (rule_is_final(&base->rules[i]))
+			break;
+	}
+	ret->n_drops = d.n;
+	base->n_rules = ret->last;
+}
+
+/* ---- counting ---- */
+
+/* Makes all chains of the front, from @base on, be lowered again. */
+static void forget(struct lower *lw, struct ir_chain *base)
+{
+	uint32_t i;
+
+	for (i = base->id; i < lw->ir->n_chains; i++) {
+		struct lower_info *info = lower_info(lw, lw->ir->chains[i]);
+
+		info->chain->lowered = false;
+		info->n_next = 0;
+		info->entered_from = NULL;
+		info->height = 0;
+	}
+}
+
+static struct ir_chain *counting_chain(struct lower *lw, const struct ir_chain *base)
+{
+	const char *name = arena_printf(lw->ir->arena, "%s >>", base->name);
+	struct ir_chain *c =
+		ir_chain_new(lw->ir, base->pf, base->family, base->table, name);
+
+	c->origin = base->origin;
+	c->is_front = c->lowered = true;
+	return c;
+}
+
+/* Through the counting copy of the base chain; and whatever comes back is dropped. */
+static void fill_counting_chain(struct lower *lw, struct ir_chain *c, struct ir_chain *copy)
+{
+	static const enum ir_verdict_code codes[] = {IR_JUMP, IR_DROP};
+	uint32_t i;
+
+	c->rules = arena_alloc(lw->ir->arena, ARRAY_SIZE(codes) * sizeof(*c->rules));
+	lw->expr_index = 0;
+	for (i = 0; i < ARRAY_SIZE(codes); i++) {
+		lw->out = &c->rules[i];
+		*lw->out = (struct ir_rule){.chain = c, .index = i + 1};
+		add_step(lw, codes[i], codes[i] == IR_JUMP ? copy : NULL);
+	}
+	c->n_rules = ARRAY_SIZE(codes);
+	lw->info = lower_info(lw, c);
+	lower_enter(lw, copy);
+}
+
+static void make_counting(struct lower *lw, struct ir_chain *base, struct lower_front *lf)
+{
+	struct front *f = lw->front;
+	struct ir_chain *copy;
+
+	forget(lw, base);
+	f->counting = counting_chain(lw, base);
+	lower_pending(lw, base->id);
+	cut_behind_drops(lw, base, lf);
+	f->pass = FRONT_COUNT;
+	copy = lower_chain_get(lw, f->base, base->pf);
+	fill_counting_chain(lw, f->counting, copy);
+	lower_pending(lw, copy->id);
+	copy->n_rules = MIN(copy->n_rules, lf->last);
+	lf->counts = true;
+}
+
+/* Both families have the same rules, some of which never match in one of them. */
+static void add_found(struct lower_front *to, const struct lower_front *found)
+{
+	to->first = to->n_drops ? MIN(to->first, found->first) : found->first;
+	to->last = MAX(to->last, found->last);
+	to->n_drops = MAX(to->n_drops, found->n_drops);
+	to->counts |= found->counts;
+}
+
+struct ir_chain *lower_front(struct lower *lw, struct lower_chain *lc, uint8_t pf)
+{
+	struct front f = {.base = lc->base, .first_counted = UINT32_MAX};
+	struct lower_front found;
+	struct ir_chain *base;
+
+	lw->front = &f;
+	base = lower_base(lw, lc->base, pf);
+	cut_behind_drops(lw, base, &found);
+	if (found.n_drops && (f.counts_inside || f.first_counted <= found.last))
+		make_counting(lw, base, &found);
+	lw->front = NULL;
+	if (!found.n_drops || lower_height(lw, base) > IR_MAX_DEPTH)
+		return NULL;
+	add_found(&lc->front, &found);
+	return base;
+}
