@@ -251,6 +251,12 @@ ok "a route chain" load "$tmp/route.nft"
 is "… can have one" "$(front input)" 1-1/1
 same "a route chain"
 like "the sender is told" "$(cat "$tmp/$b.arrived")" '1:99 1( |$)'
+chain filter input 0 $'ct state vmap { invalid : drop, established : accept }\nct state invalid counter drop
+udp dport 22 reject' >"$tmp/invalid.nft"
+nb $b -f "$tmp/invalid.nft" 2>/dev/null
+is "invalid packets alone are not worth a program" "$(front input)" ""
+nb $b insert rule ip f input udp dport 99 drop 2>/dev/null
+is "with another rule they are" "$(front input)" 1-3/3
 chain filter input 0 'udp dport 22 reject' | sed 's/policy accept/policy drop/' >"$tmp/policy.nft"
 nb $b -f "$tmp/policy.nft" 2>/dev/null
 is "the policy decides nothing in front" "$(front input)" ""

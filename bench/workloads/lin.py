@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-lin-N: N rules `ip saddr X drop`; lin-counter-N: each with a counter; lin-inet-N: in an inet table.
+lin-N: N rules `ip saddr X drop`; lin-counter-N: each with a counter; lin-inet-N: in an inet table;
+lin-front-N: before a rule that only the interpreter can run.
 """
 import re
 
@@ -18,7 +19,7 @@ from .traffic import (
     table,
 )
 
-PATTERN = re.compile(r"lin(?P<counter>-counter)?(?P<inet>-inet)?-(?P<n>\d+)")
+PATTERN = re.compile(r"lin(?P<counter>-counter)?(?P<inet>-inet)?(?P<front>-front)?-(?P<n>\d+)")
 FULL = [
     f"lin-{n}/{t}" for n in (1, 10, 100, 1000, 10000, 100000) for t in ("fixed", "random", "hit")
 ] + [
@@ -30,6 +31,8 @@ FULL = [
     "lin-inet-1/fixed",
     "lin-inet-1000/fixed",
     "lin-inet-1000/random",
+    "lin-front-1000/hit",
+    "lin-front-1000/random",
 ]
 QUICK = [
     "lin-1/fixed",
@@ -47,6 +50,9 @@ def build(name, match):
     statement = "counter drop" if match["counter"] else "drop"
     banned = distinct(rng(name), n, random_address)
     members = set(banned)
+    rules = [f"ip saddr {address(a)} {statement}" for a in banned]
+    if match["front"]:
+        rules.append("udp dport 113 meta mark set 1")
 
     def mix(traffic):
         r = rng(name, traffic)
@@ -70,9 +76,10 @@ def build(name, match):
         name,
         table(
             "inet" if match["inet"] else "ip",
-            base_chain(f"ip saddr {address(a)} {statement}" for a in banned),
+            base_chain(rules),
         ),
         mix,
-        iptables=raw_rules(f"-s {address(a)} -j DROP" for a in banned),
+        iptables=None if match["front"] else raw_rules(f"-s {address(a)} -j DROP" for a in banned),
         check_packets=min(PACKETS, max(2048, 200_000_000 // n)),
+        partial=bool(match["front"]),
     )

@@ -53,6 +53,7 @@ class Workload:
     element: str | None = None  # one that is not in the set s, to be added and deleted
     flows: bool = False  # packets answer flows that local sockets open
     check_packets: int = PACKETS
+    partial: bool = False  # the chain stays with the interpreter, BPF runs in front of it
 
 
 def rng(name, *more):
