@@ -49,35 +49,27 @@ static int capture(struct cli *cli, const struct nft_input *in, struct batch *re
  * The kernel refused what it was to commit, or the model did before: now in nft's words, which point
  * into the input. 0: it would be taken, so the trouble is elsewhere.
  */
-static int refused(const struct nft_input *input, struct nft_input *in)
+static int explain_refusal(struct runtime *rt, const struct nft_input *input)
 {
+	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(batch_fini) struct batch batch = {0};
 	FILE *null = fopen("/dev/null", "w");
+	struct nft_input in = *input;
 	struct diags unheard;
 	int err;
 
-	if (!null)
-		return 0;
 	diags_init(&unheard);
-	in->unchecked = false;
-	in->out = null; /* what it prints was printed before */
-	err = cli_input_rewind(input) ? nft_capture(in, &unheard, &batch) : 0;
-	diags_fini(&unheard);
-	fclose(null);
-	return err == -EINVAL ? err : 0;
-}
-
-static int refused_load(struct cli *cli, struct runtime *rt, const struct nft_input *input)
-{
-	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
-	struct nft_input in = *input;
-
-	if (rt_model(rt, &cli->diags, &rs) < 0)
-		return 0;
+	err = null ? rt_model(rt, &unheard, &rs) : -errno;
 	in.model = rs;
 	in.rewrite = rt_rewrite;
 	in.rewrite_arg = rs;
-	return refused(input, &in);
+	in.out = null; /* what it prints was printed before */
+	if (!err)
+		err = cli_input_rewind(input) ? nft_capture(&in, &unheard, &batch) : 0;
+	diags_fini(&unheard);
+	if (null)
+		fclose(null);
+	return err == -EINVAL ? err : 0;
 }
 
 /* Not of the input, but of the run time or the moment. */
@@ -110,7 +102,7 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 	}
 	diags_init(&said);
 	err = rt_load(rt, rs, input ? &batch : NULL, opt, &said, plan);
-	if (in.unchecked && plan->unchanged && is_refusal(err) && refused_load(cli, rt, input) < 0)
+	if (in.unchecked && plan->unchanged && is_refusal(err) && explain_refusal(rt, input) < 0)
 		diags_fini(&said);
 	diags_move(&cli->diags, &said);
 	/* The report names chains of the model, so it has to be made while that lives. */
@@ -120,39 +112,66 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 }
 
 /* "add element …" and its like: they may not need the ruleset to be read. */
-static bool is_about_elements(const struct nft_input *input)
+static bool is_about_elements(const struct nft_input *input, bool *ret_adds)
 {
 	static const char *const verbs[] = {"add", "create", "delete", "destroy"};
 	char verb[16], noun[16];
 
-	if (!input || !input->commands || sscanf(input->commands, "%15s %15s", verb, noun) != 2)
+	if (!input || !input->commands || strpbrk(input->commands, ";\n") ||
+	    sscanf(input->commands, "%15s %15s", verb, noun) != 2)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		*ret_adds = i < 2;
 		if (strcmp(verb, verbs[i]) == 0)
 			return strcmp(noun, "element") == 0;
+	}
 	return false;
 }
 
-/* 0; -EOPNOTSUPP: not that simple, and nothing was changed; -ERESTART: taking over does the rest. */
-static int update(struct cli *cli, struct runtime *rt, const struct nft_input *input)
+/*
+ * 0; -EOPNOTSUPP: not that simple, and nothing was changed; -ERESTART: taking over does the rest.
+ * *@ret_refused: by the kernel.
+ */
+static int update_once(struct cli *cli, struct runtime *rt, struct nft_input *in, struct diags *ds,
+		       bool *ret_refused)
 {
+	const struct dump_options opt = {.sets_only = true};
+	CLEANUP(ruleset_freep) struct ruleset *heads = NULL;
 	CLEANUP(batch_fini) struct batch batch = {0};
-	struct nft_input in = *input;
-	struct diags said;
 	bool in_kernel;
-	int err;
+	int err = dump_ruleset(&opt, &cli->diags, &heads);
 
-	in.unchecked = true;
-	err = nft_capture(&in, &cli->diags, &batch);
+	in->model = heads;
+	in->heads_only = true;
+	if (!err)
+		err = nft_capture(in, &cli->diags, &batch);
 	if (err < 0 || batch.len == 0)
-		return err;
-	diags_init(&said);
-	err = rt_update(rt, &batch, &said, &in_kernel);
-	if (is_refusal(err) && err != -EOPNOTSUPP && !in_kernel && refused(input, &in) < 0)
-		diags_fini(&said);
-	diags_move(&cli->diags, &said);
+		return err < 0 ? -EINVAL : 0;
+	err = rt_update(rt, heads, &batch, in->adds_only, ds, &in_kernel);
+	*ret_refused = is_refusal(err) && err != -EOPNOTSUPP && !in_kernel;
 	/* Somebody else's commit came first. */
 	return err == -ERESTART && !in_kernel ? -EOPNOTSUPP : err;
+}
+
+static int update(struct cli *cli, struct runtime *rt, const struct nft_input *input, bool adds)
+{
+	struct nft_input in = *input;
+	bool refused = false;
+	struct diags said;
+	int err;
+
+	diags_init(&said);
+	in.unchecked = true;
+	in.adds_only = adds;
+	err = update_once(cli, rt, &in, &said, &refused);
+	if (refused) {
+		/* Once more with all that libnftables wants to know: to explain it, if not to do it. */
+		diags_fini(&said);
+		in.unchecked = in.adds_only = false;
+		err = update_once(cli, rt, &in, &said, &refused);
+	}
+	diags_move(&cli->diags, &said);
+	return err;
 }
 
 static int load(struct cli *cli, const struct nft_input *input)
@@ -165,12 +184,13 @@ static int load(struct cli *cli, const struct nft_input *input)
 	CLEANUP(rt_closep) struct runtime *rt = NULL;
 	struct rt_plan plan = {0};
 	struct progress *progress;
+	bool adds = false;
 	int err;
 
 	if (rt_open(&open_opt, &cli->diags, &rt) < 0)
 		return EXIT_ERROR;
-	if (is_about_elements(input) && !cli->check) {
-		err = update(cli, rt, input);
+	if (is_about_elements(input, &adds) && !cli->check) {
+		err = update(cli, rt, input, adds);
 		if (err != -EOPNOTSUPP && err != -ERESTART)
 			return err < 0 ? EXIT_ERROR : EXIT_OK;
 		if (err == -ERESTART)

@@ -2,13 +2,45 @@
 /*
  * Reading a capture. It does not tell where a packet came from and went to, so each one goes three
  * ways: to this host, through it, and out of it.
+ *
+ * libpcap is opened when there is a capture: it brings a dozen libraries along (D-Bus, systemd…),
+ * which would take longer to load than most commands take.
  */
 #include "pcap.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <linux/netfilter.h>
 #include <pcap/pcap.h>
+
+static struct {
+	__typeof__(&pcap_open_offline) open_offline;
+	__typeof__(&pcap_datalink) datalink;
+	__typeof__(&pcap_next_ex) next_ex;
+	__typeof__(&pcap_geterr) geterr;
+	__typeof__(&pcap_close) close;
+} lib;
+
+static int open_lib(struct diags *ds)
+{
+	static const char *const names[] = {"libpcap.so.0.8", "libpcap.so.1"};
+	void *so = NULL;
+
+	for (size_t i = 0; !so && i < ARRAY_SIZE(names); i++)
+		so = dlopen(names[i], RTLD_NOW);
+	if (so) {
+		lib.open_offline = (__typeof__(lib.open_offline))dlsym(so, "pcap_open_offline");
+		lib.datalink = (__typeof__(lib.datalink))dlsym(so, "pcap_datalink");
+		lib.next_ex = (__typeof__(lib.next_ex))dlsym(so, "pcap_next_ex");
+		lib.geterr = (__typeof__(lib.geterr))dlsym(so, "pcap_geterr");
+		lib.close = (__typeof__(lib.close))dlsym(so, "pcap_close");
+	}
+	if (so && lib.open_offline && lib.datalink && lib.next_ex && lib.geterr && lib.close)
+		return 0;
+	diag_add(ds, DIAG_ERROR, "difftest-pcap", NULL, "libpcap cannot be opened: %s", dlerror());
+	return -ENOENT;
+}
 
 struct capture {
 	pcap_t *p;
@@ -79,18 +111,21 @@ static int add_ways(const struct lab *lab, uint8_t pf, const uint8_t *d, uint32_
 int pcap_packets(const char *file, const struct lab *lab, struct diags *ds, struct list *packets)
 {
 	char msg[PCAP_ERRBUF_SIZE];
-	struct capture c = {.p = pcap_open_offline(file, msg)};
+	struct capture c = {0};
 	struct pcap_pkthdr *h;
 	const uint8_t *d;
 	size_t n = 0;
-	int r, err = 0;
+	int r, err = open_lib(ds);
 
+	if (err)
+		return err;
+	c.p = lib.open_offline(file, msg);
 	if (!c.p) {
 		diag_add(ds, DIAG_ERROR, "difftest-pcap", NULL, "%s", msg);
 		return -EINVAL;
 	}
-	c.link = pcap_datalink(c.p);
-	while (!err && (r = pcap_next_ex(c.p, &h, &d)) == 1) {
+	c.link = lib.datalink(c.p);
+	while (!err && (r = lib.next_ex(c.p, &h, &d)) == 1) {
 		uint16_t proto;
 		int skip = link_len(&c, d, h->caplen, &proto);
 		uint8_t pf;
@@ -101,9 +136,9 @@ int pcap_packets(const char *file, const struct lab *lab, struct diags *ds, stru
 		n++;
 	}
 	if (!err && r == PCAP_ERROR) {
-		diag_add(ds, DIAG_ERROR, "difftest-pcap", NULL, "%s: %s", file, pcap_geterr(c.p));
+		diag_add(ds, DIAG_ERROR, "difftest-pcap", NULL, "%s: %s", file, lib.geterr(c.p));
 		err = -EINVAL;
 	}
-	pcap_close(c.p);
+	lib.close(c.p);
 	return err;
 }

@@ -136,6 +136,8 @@ int nft_capture(const struct nft_input *in, struct diags *ds, struct batch *ret)
 		.rewrite = in->rewrite,
 		.rewrite_arg = in->rewrite_arg,
 		.unchecked = in->unchecked,
+		.heads_only = in->heads_only,
+		.adds_only = in->adds_only,
 	};
 	int err;
 

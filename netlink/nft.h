@@ -40,6 +40,17 @@ struct nft_input {
 	 */
 	const struct ruleset *model;
 	/*
+	 * With NFT_KERNEL_REAL: the model has tables and heads of sets only (dump_options.sets_only);
+	 * for all else the kernel is asked.
+	 */
+	bool heads_only;
+	/*
+	 * Commands only add elements. libnftables wants all elements of interval sets then, to find
+	 * overlaps: it is told that there are none, unless it is to merge intervals. Overlaps are
+	 * then for the caller to find, and a batch that is refused to be captured again without this.
+	 */
+	bool adds_only;
+	/*
 	 * With NFT_KERNEL_REAL: the batch is not validated, because it will be committed at once; for
 	 * the errors of a refused one run the input again, validated.
 	 */

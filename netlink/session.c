@@ -165,6 +165,48 @@ static int answer_links(const struct nlmsghdr *request, uint8_t **ret_data, size
 	return 0;
 }
 
+/* nft's `auto-merge`, which is no attribute of the kernel's: 4 bytes behind a type and a length. */
+static bool merges_intervals(const struct set *set)
+{
+	const uint8_t *u = set->userdata.data;
+	size_t len = set->userdata.len, at;
+	uint32_t value;
+
+	for (at = 0; at + 2 <= len && at + 2 + u[at + 1] <= len; at += 2 + (size_t)u[at + 1]) {
+		if (u[at] != 2 /* NFTNL_UDATA_SET_MERGE_ELEMENTS */ || u[at + 1] != sizeof(value))
+			continue;
+		memcpy(&value, u + at + 2, sizeof(value));
+		return value != 0;
+	}
+	return false;
+}
+
+/* A model of heads answers for none but these, and elements that need not be known. */
+static bool head_answers(const struct nft_session *s, const struct nlmsghdr *nlh)
+{
+	const struct table *t;
+	const struct set *set;
+	struct nltb tb;
+
+	switch (nlmsg_nft_type(nlh)) {
+	case NFT_MSG_GETGEN:
+	case NFT_MSG_GETTABLE:
+	case NFT_MSG_GETSET:
+		return true;
+	case NFT_MSG_GETSETELEM:
+		break;
+	default:
+		return false;
+	}
+	if (!s->adds_only || (nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP ||
+	    nltb_parse_message(&tb, nlh) < 0)
+		return false;
+	t = ruleset_find_table(s->model, nlmsg_nfgen(nlh)->nfgen_family,
+			       nltb_str(&tb, NFTA_SET_ELEM_LIST_TABLE));
+	set = t ? table_find_set(t, nltb_str(&tb, NFTA_SET_ELEM_LIST_SET)) : NULL;
+	return set && !merges_intervals(set);
+}
+
 /*
  * What the model cannot say goes to the kernel where there is one: an element within an interval,
  * counters to be reset.
@@ -175,6 +217,8 @@ static bool kernel_answers(const struct session_socket *s, const struct nlmsghdr
 		return false;
 	if (s->protocol != NETLINK_NETFILTER || !s->session->model)
 		return true;
+	if (s->session->heads_only)
+		return !head_answers(s->session, nlh);
 	switch (nlmsg_nft_type(nlh)) {
 	case NFT_MSG_GETSETELEM:
 		return (nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP;

@@ -33,7 +33,7 @@ struct nft_session {
 	int (*rewrite)(void *arg, struct batch *b); /* nft_input.rewrite */
 	void *rewrite_arg;
 	bool numbered;		     /* serve.h */
-	bool unchecked;		     /* nft_input.unchecked */
+	bool unchecked, heads_only, adds_only; /* of struct nft_input */
 	struct session_socket *sockets;
 	struct nlbuf captured;	     /* the batch's messages */
 	bool has_batch;

@@ -25,15 +25,13 @@ struct update {
 	struct diags *ds;
 	struct manifest *m;
 	uint32_t gen;
-	struct ruleset *add, *del; /* heads of sets, with what is added and deleted */
-	bool adds, mixed;
+	struct ruleset *sets; /* heads, with what the batch says of them */
+	bool adds, deletes;
 };
 
 static void update_fini(struct update *u)
 {
 	manifest_free(u->m);
-	ruleset_free(u->add);
-	ruleset_free(u->del);
 }
 
 /* One set in one map. */
@@ -43,7 +41,7 @@ struct target {
 	void *blob;
 	size_t size, use_size;
 	struct set_use *use, *all_use;
-	struct classify_info info;
+	struct classify_shape shape;
 	bool settled; /* packets that read by freed indexes are gone */
 	bool mixed; /* the batch adds and deletes: what is there may be meant to be made anew */
 };
@@ -51,7 +49,7 @@ struct target {
 static void target_fini(struct target *t)
 {
 	if (t->blob)
-		munmap(t->blob, t->size);
+		rt_array_unmap(t->blob, t->size);
 	if (t->all_use)
 		munmap(t->all_use, t->use_size);
 }
@@ -70,14 +68,14 @@ static int target_open(const struct update *u, const struct mf_set *mf, struct t
 	if (!err)
 		err = gen_get(u->rt, u->gen, "set_use", &use);
 	if (!err)
-		err = rt_array_map(fd, true, &t->blob, &t->size, NULL, NULL);
+		err = rt_array_map_lazy(fd, &t->blob, &t->size);
 	if (!err)
 		err = rt_array_map(use, true, &map, &t->use_size, NULL, NULL);
 	if (err)
 		return err;
 	t->all_use = map;
 	t->use = &t->all_use[mf->id];
-	return classify_info(t->blob, t->size, &t->info);
+	return classify_shape(t->blob, t->size, &t->shape);
 }
 
 static int settle(struct target *t)
@@ -214,7 +212,7 @@ static int take_index(struct target *t, uint32_t *ret)
 {
 	int err;
 
-	if (t->use->next < t->info.shape.capacity) {
+	if (t->use->next < t->shape.capacity) {
 		*ret = t->use->next++;
 		return 0;
 	}
@@ -247,18 +245,23 @@ static int change(struct target *t, int (*fn)(void *, const struct classify_elem
 	return fn(t->blob, e);
 }
 
-/* An element that is there: only one whose time was up is made anew by the kernel. */
+/*
+ * An element that is there, and the same one, since the kernel took it: only one whose time was up
+ * is made anew.
+ */
 static int add_again(struct target *t, const struct span *sp, const uint32_t *words)
 {
 	uint32_t index = classify_find(t->blob, sp->lo);
 	uint64_t was;
 
-	if (t->mixed || t->info.shape.kind != CLASSIFY_HASH || index == CLASSIFY_MISS)
+	if (t->mixed || t->shape.kind == CLASSIFY_BOXES || index == CLASSIFY_MISS)
+		return -EEXIST;
+	if (t->shape.kind == CLASSIFY_TREE && classify_tree_has(t->blob, sp->lo, sp->hi) != 1)
 		return -EEXIST;
 	was = classify_expires(t->blob, index);
 	if (!was || was > (uint64_t)(ms_now() * 1e6))
 		return t->set->flags & NFT_SET_TIMEOUT ? -EEXIST : 0;
-	if (t->info.shape.value_size)
+	if (t->shape.value_size)
 		classify_set_value(t->blob, index, words);
 	classify_set_expires(t->blob, index, expires_at(t->set, sp->elem));
 	return 0;
@@ -274,9 +277,9 @@ static int add_span(struct target *t, const struct span *sp)
 		err = take_index(t, &e.index);
 	if (err)
 		return err;
-	if (t->info.shape.value_size)
+	if (t->shape.value_size)
 		classify_set_value(t->blob, e.index, words);
-	if (t->info.shape.expires)
+	if (t->shape.expires)
 		classify_set_expires(t->blob, e.index, expires_at(t->set, sp->elem));
 	err = change(t, classify_insert, &e);
 	if (!err)
@@ -304,7 +307,7 @@ static int delete_span(struct target *t, const struct span *sp)
 static int apply_spans(const struct update *u, const struct set *s, const struct mf_set *mf,
 		       int (*fn)(struct target *, const struct span *))
 {
-	struct target CLEANUP(target_fini) t = {.set = s, .mixed = u->mixed};
+	struct target CLEANUP(target_fini) t = {.set = s, .mixed = u->adds && u->deletes};
 	struct arena *a = arena_new();
 	struct span *spans;
 	size_t n = 0;
@@ -318,14 +321,25 @@ static int apply_spans(const struct update *u, const struct set *s, const struct
 	return err;
 }
 
-static int apply_all(const struct update *u, const struct ruleset *rs,
-		     int (*fn)(struct target *, const struct span *))
+static const struct mf_set *find_mf_set(const struct update *u, const struct set *s)
+{
+	for (uint32_t i = 0; i < u->m->n_sets; i++) {
+		const struct mf_set *mf = &u->m->sets[i];
+
+		if (mf->family == s->table->family && strcmp(mf->table, s->table->name) == 0 &&
+		    strcmp(mf->name, s->name) == 0)
+			return mf;
+	}
+	return NULL;
+}
+
+static int apply_all(const struct update *u, int (*fn)(struct target *, const struct span *))
 {
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < u->m->n_sets; i++) {
 		const struct mf_set *mf = &u->m->sets[i];
-		const struct table *t = ruleset_find_table(rs, mf->family, mf->table);
+		const struct table *t = ruleset_find_table(u->sets, mf->family, mf->table);
 		const struct set *s = t ? table_find_set(t, mf->name) : NULL;
 
 		if (s && s->n_elems)
@@ -344,52 +358,110 @@ static int message_type(const struct nlmsghdr *h)
 /* Deleted elements are read as if they were added: what is in the way of that is not known here. */
 static int read_message(struct update *u, const struct nlmsghdr *h)
 {
-	struct nlmsghdr *copy;
+	struct nlmsghdr *copy = malloc(h->nlmsg_len);
 	int err;
 
-	if (message_type(h) == NFT_MSG_NEWSETELEM) {
-		u->adds = true;
-		return apply_message(u->add, h, APPLY_DUMP, u->ds);
-	}
-	u->mixed = true;
-	copy = malloc(h->nlmsg_len);
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, h, h->nlmsg_len);
 	copy->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM;
-	err = apply_message(u->del, copy, APPLY_DUMP, u->ds);
+	err = apply_message(u->sets, copy, APPLY_DUMP, u->ds);
 	free(copy);
 	return err;
 }
 
-static bool is_element_message(const struct nlmsghdr *h)
+static void forget_elements(struct ruleset *rs)
 {
-	int type = message_type(h);
+	struct table *t;
+	struct set *s;
 
-	return type == NFT_MSG_NEWSETELEM || type == NFT_MSG_DELSETELEM;
+	list_for_each(t, &rs->tables, node)
+		list_for_each(s, &t->sets, node)
+			set_flush(s);
 }
 
-static int read_batch(struct update *u, const struct batch *b)
+/* What the batch adds, or what it deletes, in place of what was read before. */
+static int read_batch(struct update *u, const struct batch *b, int type)
 {
 	size_t at = 0;
 	int err = 0;
 
+	forget_elements(u->sets);
 	while (!err && at + sizeof(struct nlmsghdr) <= b->len) {
 		const struct nlmsghdr *h = (const void *)(b->data + at);
 
-		if (!is_element_message(h))
-			return -EOPNOTSUPP;
-		err = read_message(u, h);
+		if (message_type(h) == type)
+			err = read_message(u, h);
 		at += NLMSG_ALIGN(h->nlmsg_len);
 	}
-	u->mixed &= u->adds;
 	return err;
+}
+
+/* Whether it is about elements alone, and of which kind. */
+static int look_at_batch(struct update *u, const struct batch *b)
+{
+	size_t at = 0;
+
+	while (at + sizeof(struct nlmsghdr) <= b->len) {
+		const struct nlmsghdr *h = (const void *)(b->data + at);
+		int type = message_type(h);
+
+		if (type != NFT_MSG_NEWSETELEM && type != NFT_MSG_DELSETELEM)
+			return -EOPNOTSUPP;
+		u->adds |= type == NFT_MSG_NEWSETELEM;
+		u->deletes |= type == NFT_MSG_DELSETELEM;
+		at += NLMSG_ALIGN(h->nlmsg_len);
+	}
+	return 0;
+}
+
+/*
+ * Whether libnftables may go without knowing what is in an interval set: the kernel does not find
+ * every overlap (__nft_rbtree_insert(): not where both have the same end). Our trees do.
+ */
+static int check_overlaps(const struct update *u, const struct set *s)
+{
+	const struct mf_set *mf = find_mf_set(u, s);
+	struct target CLEANUP(target_fini) t = {.set = s};
+	struct arena *a;
+	struct span *spans;
+	size_t n = 0;
+	int err;
+
+	if (!mf)
+		return -EAGAIN;
+	a = arena_new();
+	err = make_spans(a, s, &spans, &n);
+	if (!err)
+		err = target_open(u, mf, &t);
+	if (!err && t.shape.kind != CLASSIFY_TREE)
+		err = -EAGAIN;
+	for (size_t i = 0; !err && i < n; i++)
+		if (classify_tree_has(t.blob, spans[i].lo, spans[i].hi) < 0)
+			err = -EAGAIN;
+	arena_free(a);
+	return err ? -EAGAIN : 0;
+}
+
+static int check_all_overlaps(const struct update *u)
+{
+	const struct table *t;
+	const struct set *s;
+	int err;
+
+	list_for_each(t, &u->sets->tables, node) {
+		list_for_each(s, &t->sets, node) {
+			err = s->n_elems && is_paired(s) ? check_overlaps(u, s) : 0;
+			if (err)
+				return err;
+		}
+	}
+	return 0;
 }
 
 /* Only what our programs were made for: else the long way finds out. */
 static int update_begin(struct update *u)
 {
-	const struct dump_options heads = {.sets_only = true};
 	int err;
 
 	if (!u->rt->words)
@@ -398,51 +470,60 @@ static int update_begin(struct update *u)
 	err = manifest_read(u->rt, u->gen, u->ds, &u->m);
 	if (!err && (u->m->format != MANIFEST_FORMAT || u->m->fixed_sets))
 		err = -EOPNOTSUPP;
-	if (!err)
-		err = dump_ruleset(&heads, u->ds, &u->add);
-	if (!err)
-		err = dump_ruleset(&heads, u->ds, &u->del);
-	if (!err && (u->add->generation != u->rt->words[RT_WORD_RULESET].value ||
-		     u->del->generation != u->add->generation))
+	if (!err && u->sets->generation != u->rt->words[RT_WORD_RULESET].value)
 		err = -EOPNOTSUPP;
+	return err;
+}
+
+static int update_maps(struct update *u, const struct batch *b)
+{
+	int err = u->adds ? apply_all(u, add_span) : 0;
+
+	if (!err && u->deletes && u->adds)
+		err = read_batch(u, b, NFT_MSG_DELSETELEM);
+	if (!err && u->deletes)
+		err = apply_all(u, delete_span);
 	return err;
 }
 
 /* -ERESTART: it is in the kernel, but the maps have no place for it. */
 static int update_run(struct update *u, const struct batch *b)
 {
-	const struct commit_options opt = {.generation = u->add->generation};
+	const struct commit_options opt = {.generation = u->sets->generation};
 	uint32_t now;
 	int err = commit_batch(b, &opt, u->ds);
 
 	if (err)
 		return err;
-	err = apply_all(u, u->add, add_span);
-	if (!err)
-		err = apply_all(u, u->del, delete_span);
+	err = update_maps(u, b);
 	if (!err)
 		err = dump_generation(&now);
-	if (err || now > u->add->generation + 1)
+	if (err || now > u->sets->generation + 1)
 		return -ERESTART;
 	u->rt->words[RT_WORD_RULESET].value = now;
 	return 0;
 }
 
-int rt_update(struct runtime *rt, const struct batch *b, struct diags *ds, bool *ret_in_kernel)
+int rt_update(struct runtime *rt, struct ruleset *heads, const struct batch *b, bool unaware,
+	      struct diags *ds, bool *ret_in_kernel)
 {
-	struct update CLEANUP(update_fini) u = {.rt = rt};
+	struct update CLEANUP(update_fini) u = {.rt = rt, .sets = heads};
 	struct diags quiet;
 	int err;
 
 	*ret_in_kernel = false;
 	diags_init(&quiet);
 	u.ds = &quiet;
-	err = update_begin(&u);
+	err = look_at_batch(&u, b);
 	if (!err)
-		err = read_batch(&u, b);
+		err = update_begin(&u);
+	if (!err)
+		err = read_batch(&u, b, u.adds ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM);
+	if (!err && unaware)
+		err = check_all_overlaps(&u);
 	diags_fini(&quiet);
 	if (err)
-		return err == -ENOMEM ? err : -EOPNOTSUPP;
+		return err == -ENOMEM || err == -EAGAIN ? err : -EOPNOTSUPP;
 	u.ds = ds;
 	err = update_run(&u, b);
 	*ret_in_kernel = !err || err == -ERESTART;

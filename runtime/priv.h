@@ -82,6 +82,12 @@ int rt_array_create(const char *name, uint32_t size, uint32_t n, int *ret_fd, vo
 /* Maps an existing one; its length is what the kernel says. -EINVAL when it is not of that kind. */
 int rt_array_map(int fd, bool writable, void **ret_map, size_t *ret_size, uint32_t *ret_value_size,
 		 uint32_t *ret_n);
+/*
+ * lazy.c: the same, writable, for a few accesses to what may be large. One at a time; not for the
+ * kernel to read from or write to.
+ */
+int rt_array_map_lazy(int fd, void **ret_map, size_t *ret_size);
+void rt_array_unmap(void *map, size_t size);
 int rt_map_create_mmapable(const char *name, uint32_t size, uint32_t n, int *ret_fd);
 /* Returns when no program (and no packet) is under way that began before the call. */
 int rt_wait_programs(void);

@@ -114,10 +114,11 @@ int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 
 /*
  * Commits a batch that only adds and deletes elements, and changes the maps of their sets in place:
- * nothing is read but the heads of sets. -EOPNOTSUPP: not possible, nothing was changed, rt_load()
- * can; -ERESTART with *@ret_in_kernel: the kernel has it, rt_load() without a batch does the rest.
+ * nothing is read but @heads, of sets (dump_options.sets_only), which it changes. -EOPNOTSUPP: not possible, nothing was changed, rt_load()
+ * can; -EAGAIN: nor for @unaware input (nft_input.adds_only); -ERESTART with *@ret_in_kernel: the kernel has it, rt_load() without a batch does the rest.
  */
-int rt_update(struct runtime *rt, const struct batch *b, struct diags *ds, bool *ret_in_kernel);
+int rt_update(struct runtime *rt, struct ruleset *heads, const struct batch *b, bool unaware,
+	      struct diags *ds, bool *ret_in_kernel);
 
 /* ---- give.c ---- */
 

@@ -16,6 +16,8 @@ table inet t {
 	set box { type ipv4_addr . ipv4_addr; flags interval; elements = { 10.6.0.0/16 . 127.0.0.1-127.0.0.3 }; }
 	set name { type ifname; flags interval; elements = { "eth*" }; }
 	map verdicts { type ipv4_addr : verdict; elements = { 10.8.0.1 : drop, 10.8.0.2 : jump c, 10.8.0.3 : accept, 10.8.0.4 : continue }; }
+	set merged { type ipv4_addr; flags interval; auto-merge; elements = { 10.40.0.0/24 }; }
+	set zero { type ipv4_addr; flags interval; elements = { 0.0.0.0/8 }; }
 	chain c {
 		drop
 	}
@@ -26,6 +28,8 @@ table inet t {
 		ip saddr @ivl drop
 		ip saddr @timed drop
 		ip saddr . ip daddr @box drop
+		ip saddr @merged drop
+		ip saddr @zero drop
 		ip saddr vmap @verdicts
 	}
 }
@@ -77,6 +81,23 @@ ok "timed: over" passes 10.27.0.1
 ok "timed: once more" nb $n add element inet t timed '{ 10.27.0.1 timeout 1h }'
 ok "timed: in again" blocked 10.27.0.1
 is "all of it in one generation" "$(generation)" "$g"
+
+ok "exact: add what is there" nb $n add element inet t exact '{ 10.0.0.1 }'
+ok "ivl: add what is there" nb $n add element inet t ivl '{ 10.1.0.0/16 }'
+ok "zero: add behind it" nb $n add element inet t zero '{ 10.41.0.0/24 }'
+ok "zero: in" blocked 10.41.0.7
+is "zero: as nft lists it" "$(in_ns $n nft list set inet t zero | grep elements)" \
+	"		elements = { 0.0.0.0/8, 10.41.0.0/24 }"
+is "all of this too" "$(generation)" "$g"
+for e in 10.0.0.0/8 10.3.0.5-10.3.0.77 10.1.255.0-10.2.3.4 10.0.255.255-10.1.0.0 10.3.0.9-10.3.0.10 0.0.0.0/0; do
+	out=$(nb $n add element inet t ivl "{ $e }" 2>&1)
+	is "ivl: $e is refused as by nft" "$out" "$(in_ns $n nft add element inet t ivl "{ $e }" 2>&1)"
+	like "ivl: $e is refused" "$out" Error
+done
+ok "merged: add beside" nb $n add element inet t merged '{ 10.40.1.0/24 }'
+ok "merged: in" blocked 10.40.1.1
+like "merged: one interval" "$(in_ns $n nft list set inet t merged)" '{ 10.40.0.0/23 }'
+g=$(generation)
 
 ok "a verdict that the programs do not know" nb $n add element inet t verdicts '{ 10.28.0.1 : goto c }'
 ok "holds" blocked 10.28.0.1

@@ -90,6 +90,9 @@ uint32_t classify_find(const void *blob, const uint8_t *key);
 /* The same with expiry: an element whose time is up at @now counts as missing. */
 uint32_t classify_find_at(const void *blob, const uint8_t *key, uint64_t now);
 
+/* TREE: 1: this very interval is an element; 0: nothing is in it; -EEXIST: something else is. */
+int classify_tree_has(const void *blob, const uint8_t *lo, const uint8_t *hi);
+
 /* ---- in place, while programs read ---- */
 
 /* @blob: the mapped value. Value and expiry of e->index are to be set before. */
@@ -120,7 +123,8 @@ struct classify_info {
 	uint32_t cost_ns;     /* estimate for random keys, over an empty program */
 	const char *function; /* BPF function to call: "nb_classify_hash4" … */
 };
-/* -EINVAL when @blob is none. @size: bytes that are mapped. */
+/* -EINVAL when @blob is none. @size: bytes that are mapped. The shape alone takes no time. */
+int classify_shape(const void *blob, size_t size, struct classify_shape *ret);
 int classify_info(const void *blob, size_t size, struct classify_info *ret);
 
 /*

@@ -70,26 +70,39 @@ static uint32_t cost_ns(const struct cls_head *h, const struct classify_info *i)
 	return cost;
 }
 
-int classify_info(const void *blob, size_t size, struct classify_info *ret)
+int classify_shape(const void *blob, size_t size, struct classify_shape *ret)
 {
 	const struct cls_head *h = blob;
 
 	if (size < sizeof(*h) || h->magic != CLS_MAGIC || h->size > size)
 		return -EINVAL;
+	*ret = (struct classify_shape){
+		.kind = (enum classify_kind)h->kind,
+		.n_fields = h->n_fields,
+		.capacity = h->capacity,
+		.value_size = h->value_size,
+		.expires = h->flags & CLS_EXPIRES,
+		.is_mutable = h->flags & CLS_MUTABLE,
+	};
+	memcpy(ret->width, h->width, sizeof(h->width));
+	return 0;
+}
+
+int classify_info(const void *blob, size_t size, struct classify_info *ret)
+{
+	const struct cls_head *h = blob;
+	struct classify_shape shape;
+
+	if (classify_shape(blob, size, &shape))
+		return -EINVAL;
 	*ret = (struct classify_info){
-		.shape = {.kind = (enum classify_kind)h->kind,
-			  .n_fields = h->n_fields,
-			  .capacity = h->capacity,
-			  .value_size = h->value_size,
-			  .expires = h->flags & CLS_EXPIRES,
-			  .is_mutable = h->flags & CLS_MUTABLE},
+		.shape = shape,
 		.size = h->size,
 		.limit = h->size - CLS_TAIL,
 		.trees = 1,
 		.free_bytes = (size_t)(h->end_line - h->next_line) * CLS_LINE,
 		.function = function_of(h),
 	};
-	memcpy(ret->shape.width, h->width, sizeof(h->width));
 	switch (h->kind) {
 	case CLS_HASH:
 		ret->depth = 1;

@@ -405,6 +405,35 @@ static bool all_is(struct update *u, const struct interval *v, uint32_t ref)
 	return look.same;
 }
 
+static bool is_whole(const struct update *u, const struct interval *v, uint32_t ref)
+{
+	const struct cls_head *h = u->b.head;
+	uint64_t before[CLS_MAX_CHUNKS];
+
+	return !(v->has_behind && cls_tree_ref(h, u->width, v->behind, h->root) == ref) &&
+	       !(cls_key_before(v->lo, u->width, before) &&
+		 cls_tree_ref(h, u->width, before, h->root) == ref);
+}
+
+int classify_tree_has(const void *blob, const uint8_t *lo, const uint8_t *hi)
+{
+	const struct classify_elem e = {.lo = lo, .hi = hi};
+	struct cls_head *h = (struct cls_head *)blob; /* looked at only */
+	struct interval v;
+	struct update u;
+	uint32_t ref;
+	int err = make_interval(&u, h, &e, &v);
+
+	if (err)
+		return err;
+	ref = cls_tree_ref(h, u.width, v.lo, h->root);
+	if (!all_is(&u, &v, ref))
+		return -EEXIST;
+	if (ref == CLS_NONE)
+		return 0;
+	return is_whole(&u, &v, ref) ? 1 : -EEXIST;
+}
+
 static void tidy_both(struct update *u, const struct interval *v)
 {
 	if (v->has_behind)
@@ -442,17 +471,13 @@ int cls_tree_delete(struct cls_head *h, const struct classify_elem *e)
 {
 	struct painting job = {.ref = CLS_NONE};
 	uint32_t ref = CLS_INDEX | e->index;
-	uint64_t before[CLS_MAX_CHUNKS];
 	struct interval v;
 	struct update u;
 	int err = make_interval(&u, h, e, &v);
 
 	if (err)
 		return err;
-	if (!all_is(&u, &v, ref) ||
-	    (v.has_behind && cls_tree_ref(h, u.width, v.behind, h->root) == ref) ||
-	    (cls_key_before(v.lo, u.width, before) &&
-	     cls_tree_ref(h, u.width, before, h->root) == ref))
+	if (!all_is(&u, &v, ref) || !is_whole(&u, &v, ref))
 		return -ENOENT;
 	job.lo = v.lo;
 	job.hi = v.hi;
