@@ -89,9 +89,9 @@ struct lower; /* the rule being lowered */
 struct expr_op {
 	const char *name; /* as in NFTA_EXPR_NAME */
 	void (*lower)(struct lower *lw, const struct expr *e);
-	/* Named objects of this type through objref (counter, quota, limit), or NULL. */
+	/* The state of a named object of this type (counter, quota, limit); NULL: blocked. */
 	uint32_t object_type; /* NFT_OBJECT_*, 0: none */
-	void (*lower_object)(struct lower *lw, const struct object *o);
+	struct ir_state *(*lower_object)(struct lower *lw, const struct object *o);
 	/* Stateful element expressions: the state of one set element, or NULL when not supported. */
 	struct ir_state *(*lower_elem)(struct lower *lw, const struct expr *e, const void *key,
 				       uint32_t expr);
@@ -152,6 +152,8 @@ struct ir_state *lower_elem_state(struct lower *lw, const struct ir_effect_op *o
 
 /* The IR's set for a set of the rule's table (compiler/sets.c); NULL: blocked. */
 struct ir_set *lower_set(struct lower *lw, const struct set *set);
+/* Does @key, or an element, hold more of a ranged concatenation's field than the kernel compares? */
+bool lower_set_padded(const struct set *s, const struct ir_set *set, const struct ir_sel *key);
 /* The model's set that NFTA_*_SET and NFTA_*_SET_ID attributes of these types name; NULL: blocked. */
 const struct set *lower_find_set(struct lower *lw, const struct expr *e, uint16_t name_attr,
 				 uint16_t id_attr);

@@ -58,17 +58,50 @@ static const char *find_obstacle(const struct ir_set *set, enum set_form form)
 		return "ranges in more than 8 fields are too many";
 	if (set->n_elems >= CLASSIFY_MAX_INDEX)
 		return "it has too many elements";
-	for (size_t i = 1; set->n_states && i < set->n_elems; i++) {
+	return NULL;
+}
+
+/* ---- states ---- */
+
+static bool same_kind(const struct ir_set *set, const struct ir_elem *a, const struct ir_elem *b)
+{
+	for (uint32_t k = 0; k < set->n_states; k++) {
+		const struct ir_state *x = a->states[k], *y = b->states[k];
+
+		if (x->op != y->op || memcmp(x->param, y->param, sizeof(x->param)) != 0)
+			return false;
+	}
+	return true;
+}
+
+static uint32_t kind_of(const struct ir_set *set, const struct set_table *t,
+			const struct ir_elem *e)
+{
+	uint32_t i = 0;
+
+	while (i < t->n_kinds && !same_kind(set, t->kinds[i], e))
+		i++;
+	return i;
+}
+
+/* False: too many. */
+static bool number_kinds(struct ir *ir, const struct ir_set *set, struct set_table *t)
+{
+	for (size_t i = 0; set->n_states && i < set->n_elems; i++) {
 		const struct ir_elem *e = &set->elems[i];
 
-		for (uint32_t k = 0; k < set->n_states; k++) {
-			const struct ir_state *a = set->elems[0].states[k], *b = e->states[k];
-
-			if (a->op != b->op || memcmp(a->param, b->param, sizeof(a->param)) != 0)
-				return "its elements' limits or quotas differ";
-		}
+		if (kind_of(set, t, e) < t->n_kinds)
+			continue;
+		if (t->n_kinds == SET_MAX_KINDS)
+			return false;
+		ARENA_PUSH(ir->arena, t->kinds, t->n_kinds, e);
 	}
-	return NULL;
+	return true;
+}
+
+uint32_t set_table_words(const struct ir_set *set, const struct set_table *t)
+{
+	return t->data_words + set->n_states + (t->n_kinds > 1);
 }
 
 /* ---- verdicts ---- */
@@ -123,6 +156,8 @@ static void put_record(const struct ir_set *set, const struct set_table *t,
 	}
 	for (uint32_t i = 0; i < set->n_states; i++)
 		ret[t->data_words + i] = e->states[i]->index;
+	if (t->n_kinds > 1)
+		ret[t->data_words + set->n_states] = kind_of(set, t, e);
 }
 
 int set_table_record(const struct ir_set *set, const struct set_table *t, const struct ir_elem *e,
@@ -200,7 +235,7 @@ static void fill_values(const struct ir *ir, const struct ir_set *set, struct se
 	for (size_t i = 0; i < set->n_elems; i++) {
 		const struct ir_elem *e = &set->elems[i];
 
-		if (t->data_words + set->n_states) {
+		if (set_table_words(set, t)) {
 			put_record(set, t, e, numbers ? numbers[i] : 0, words);
 			classify_set_value(blob, (uint32_t)i, words);
 		}
@@ -225,6 +260,7 @@ static int make_blob(struct ir *ir, const struct ir_set *set, struct set_table *
 	for (size_t i = 0; i < n; i++)
 		elems[i] = (struct classify_elem){set->elems[i].lo, set->elems[i].hi, (uint32_t)i};
 	set_table_shape(set, t->form, (uint32_t)n, ir->seed, &shape);
+	shape.value_size = 4 * set_table_words(set, t);
 	err = classify_build(&shape, elems, n, &t->blob, &t->blob_size);
 	if (err)
 		return err;
@@ -255,11 +291,11 @@ static int make_table(struct ir *ir, struct ir_set *set, struct set_table *t, ch
 	if (obstacle)
 		return refuse(ret_why, obstacle);
 	t->data_words = data_words(set);
-	if (set->n_states && set->n_elems)
-		t->with_state = &set->elems[0];
 	if (t->form == SET_FORM_CODE)
 		return 0;
-	if (t->data_words + set->n_states > MAX_RECORD)
+	if (!number_kinds(ir, set, t))
+		return refuse(ret_why, "it has too many different limits or quotas");
+	if (set_table_words(set, t) > MAX_RECORD)
 		return refuse(ret_why, "its elements have too many counters and limits");
 	if (set->kind == IR_VERDICT_MAP) {
 		numbers = calloc(set->n_elems + 1, sizeof(*numbers));

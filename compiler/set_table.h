@@ -10,7 +10,8 @@
  *
  * Sets whose elements may change, or expire, are never code. Records are u32 words: the verdict's
  * number or the data, then a word for each state that an element keeps: which counter, or the
- * state's place in the shared area. So a program does not grow with its sets, but for the verdicts.
+ * state's place in the shared area; then, in maps to limits or quotas that differ, which kind of
+ * them. So a program does not grow with its sets, but for the verdicts and the kinds.
  *
  * Times of expiry are ns of CLOCK_MONOTONIC; the kernel's own are ticks (nft_set_elem_expired()), so
  * that the two may differ by a tick.
@@ -23,6 +24,7 @@
 
 #define SET_MAX_CODE	 64   /* elements of CODE */
 #define SET_MAX_VERDICTS 32768 /* each is code */
+#define SET_MAX_KINDS	 256   /* likewise */
 
 enum set_form {
 	SET_FORM_CODE,
@@ -36,7 +38,8 @@ struct set_table {
 	uint32_t data_words;		 /* of a record, before those of states */
 	const struct ir_elem **verdicts; /* by number: an element with each verdict */
 	uint32_t n_verdicts;
-	const struct ir_elem *with_state; /* what states are like; NULL: there are none */
+	const struct ir_elem **kinds; /* by number: an element with states of each kind */
+	uint32_t n_kinds;	      /* 0: no element has states */
 	void *blob;			 /* NULL: CODE; index: the element's place in set->elems */
 	size_t blob_size;
 	struct classify_info info;
@@ -51,6 +54,8 @@ void set_table_free(struct ir_set *set);
 
 /* The form alone, which may turn out not to be possible. */
 enum set_form set_table_form(const struct ir_set *set);
+/* Words of a record. */
+uint32_t set_table_words(const struct ir_set *set, const struct set_table *t);
 /* "hash", "interval tree"…, for people. */
 const char *set_form_name(enum set_form form);
 

@@ -117,6 +117,8 @@ static void set_header(struct lower *lw, struct lower_set *ls)
 	out->n_states = s->exprs.n;
 	if (!out->n_states && s->n_elems)
 		out->n_states = s->elems[0].exprs.n;
+	if (s->flags & NFT_SET_OBJECT)
+		out->n_states = 1; /* the object's */
 	set_fields(lw, s, out);
 	ls->set = out;
 }
@@ -142,9 +144,6 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	if (lower_set_is_dynamic(lw, s)) {
 		ls->code = "set-dynamic";
 		ls->why = "rules add elements to the set";
-	} else if (s->flags & NFT_SET_OBJECT) {
-		ls->code = "set-objects";
-		ls->why = "maps to objects have no lowering yet";
 	} else if (!s->elems_known) {
 		ls->code = "set-elements";
 		ls->why = "the elements were not read";

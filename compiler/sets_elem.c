@@ -19,6 +19,24 @@ static uint64_t elem_expires(const struct set *s, const struct set_elem *e)
 	return s->flags & NFT_SET_TIMEOUT && ms != UINT64_MAX ? ms : 0;
 }
 
+/* The object that the element of a map to objects names. */
+static bool add_object(struct lower *lw, struct lower_set *ls, const struct set_elem *e,
+		       struct ir_elem *out)
+{
+	const struct expr_op *op = expr_op_find_object(ls->origin->obj_type);
+	const struct object *o =
+		e->object ? table_find_object(ls->origin->table, ls->origin->obj_type, e->object) : NULL;
+	struct ir_state *st = op && o ? op->lower_object(lw, o) : NULL;
+
+	if (!st) {
+		ls->code = "set-objects";
+		ls->why = "an element's object is missing or has no lowering";
+		return false;
+	}
+	out->states = arena_memdup(lw->ir->arena, &st, sizeof(st));
+	return true;
+}
+
 static bool add_states(struct lower *lw, struct lower_set *ls, const struct set_elem *e,
 		       struct ir_elem *out)
 {
@@ -81,6 +99,8 @@ static bool lower_elem(struct lower *lw, struct lower_set *ls, const struct set_
 		}
 		out->data = e->data;
 	}
+	if (ls->origin->flags & NFT_SET_OBJECT)
+		return add_object(lw, ls, e, out);
 	return add_states(lw, ls, e, out);
 }
 

@@ -9,6 +9,8 @@
 
 const char *anonymous_set_name(const struct set *s)
 {
+	if (strncmp(s->name, "__objmap", 8) == 0)
+		return "__objmap%d";
 	/* A meter's set is anonymous and has a name all the same. */
 	if (strncmp(s->name, "__set", 5) != 0 && strncmp(s->name, "__map", 5) != 0)
 		return s->name;

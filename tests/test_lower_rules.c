@@ -538,7 +538,8 @@ static void test_set_kinds(void **state)
 	struct expr_nest n;
 
 	set_add(f->t, "named", 0, 2, 0, 0);
-	set_add(f->t, "objects", NFT_SET_OBJECT | NFT_SET_CONSTANT, 2, 0, 0);
+	set_add(f->t, "objects", NFT_SET_OBJECT | NFT_SET_CONSTANT, 2, 0, 0)->obj_type =
+		NFT_OBJECT_COUNTER;
 	set_add(f->t, "unread", NFT_SET_CONSTANT, 2, 0, 0)->elems_known = false;
 	/* A rule anywhere makes it dynamic. */
 	n = expr_begin(&f->b, "dynset");

@@ -83,6 +83,62 @@ is "all begin anew" "$(text nb $n list counters | grep -c 'packets 0 bytes 0')" 
 is "wrong words are usage" "$(nb $n reset counters nonsense 2>/dev/null; echo $?)" 2
 nb $n flush ruleset
 
+# Maps to objects: a hit evaluates the object, whatever its rate; a miss ends the rule.
+nb $n flush ruleset
+m=st-m-$$
+netns $m
+cat >"$tmp/e.nft" <<'NFT'
+table inet t {
+	counter c1 { }
+	counter c2 { }
+	limit slow {
+		rate 1/hour burst 3 packets
+	}
+	limit fast {
+		rate 1/hour burst 7 packets
+	}
+	quota q1 {
+		over 300 bytes
+	}
+	map counters {
+		type ipv4_addr : counter
+		flags interval
+		elements = { 127.0.0.1 : "c1", 127.0.0.2-127.0.0.9 : "c2" }
+	}
+	map limits {
+		type ipv4_addr : limit
+		elements = { 127.0.0.1 : "slow", 127.0.0.2 : "fast", 127.0.0.3 : "slow" }
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		icmp type != echo-request accept
+		counter name ip daddr map @counters counter comment "hit"
+		counter name ip daddr map { 127.0.0.1 : "c1", 127.0.0.5 : "c2" }
+		quota name ip daddr map { 127.0.0.1 : "q1" } counter comment "over"
+		limit name ip daddr map @limits counter comment "limited"
+		counter comment "end"
+	}
+}
+NFT
+ok "the interpreter's maps to objects" in_ns $m nft -f "$tmp/e.nft"
+ok "nft-bpf's" nb $n --require-bpf -f "$tmp/e.nft"
+for v in $m $n; do
+	for host in 1 2 3 1 2 5 1 1 1 2 2 2 2 2 2 2 2 10; do
+		in_ns $v ping -q -c 2 -i 0.01 -s 72 127.0.0.$host >/dev/null
+	done
+done
+is "count the same" "$(diff <(in_ns $m nft list ruleset) <(nb $n list ruleset))" ""
+is "both limits have taken what they take" "$(counter $n t input limited)" 10
+for v in "in_ns $m nft" "nb $n"; do
+	$v add element inet t counters '{ 127.0.0.10 : "c2" }'
+done
+in_ns $m ping -q -c 2 -i 0.01 127.0.0.10 >/dev/null
+in_ns $n ping -q -c 2 -i 0.01 127.0.0.10 >/dev/null
+is "a new element counts too" "$(nb $n list counter inet t c2)" "$(in_ns $m nft list counter inet t c2)"
+ok "nft-bpf give" nb $n give
+is "what rules counted is given back, behind a map to objects too" \
+	"$(in_ns $n nft list chain inet t input)" "$(in_ns $m nft list chain inet t input)"
+
 # numgen inc: one counter for all CPUs, kept by rules that stay, begun anew by rules that are new.
 in_ns $n nft flush ruleset
 cat >"$tmp/d.nft" <<'NFT'

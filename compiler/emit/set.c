@@ -211,6 +211,37 @@ static LLVMValueRef require_index(struct gen *g, const struct set_table *t, LLVM
 	return index;
 }
 
+static void run_states(struct gen *g, const struct search *s, const struct set_table *t,
+		       const struct ir_elem *like, LLVMValueRef blob, LLVMValueRef index)
+{
+	for (uint32_t i = 0; i < s->set->n_states; i++)
+		run_state(g, s, like->states[i],
+			  gen_blob_word(g, blob, &t->info, t->blob, index, t->data_words + i));
+}
+
+/* Where limits or quotas differ, the record's last word says which of them it is. */
+static void run_kind(struct gen *g, const struct search *s, const struct set_table *t,
+		     LLVMValueRef blob, LLVMValueRef index)
+{
+	LLVMBasicBlockRef *targets = arena_alloc(g->arena, t->n_kinds * sizeof(*targets));
+	uint32_t *numbers = arena_alloc(g->arena, t->n_kinds * sizeof(*numbers));
+	LLVMBasicBlockRef done = gen_block(g, "counted");
+	LLVMValueRef kind = gen_blob_word(g, blob, &t->info, t->blob, index,
+					  t->data_words + s->set->n_states);
+
+	for (uint32_t i = 0; i < t->n_kinds; i++) {
+		numbers[i] = i;
+		targets[i] = gen_block(g, "kind");
+	}
+	gen_number_tree(g, kind, numbers, targets, t->n_kinds);
+	for (uint32_t i = 0; i < t->n_kinds; i++) {
+		gen_at(g, targets[i]);
+		run_states(g, s, t, t->kinds[i], blob, index);
+		gen_goto(g, done);
+	}
+	gen_at(g, done);
+}
+
 static void search_blob(struct gen *g, const struct search *s, const struct set_table *t,
 			LLVMBasicBlockRef miss)
 {
@@ -222,9 +253,10 @@ static void search_blob(struct gen *g, const struct search *s, const struct set_
 
 	if (s->set->has_timeout)
 		index = require_index(g, t, gen_blob_live(g, blob, &t->info, index), miss);
-	for (uint32_t i = 0; t->with_state && s->hit->broken && i < s->set->n_states; i++)
-		run_state(g, s, t->with_state->states[i],
-			  gen_blob_word(g, blob, &t->info, t->blob, index, t->data_words + i));
+	if (s->hit->broken && t->n_kinds == 1)
+		run_states(g, s, t, t->kinds[0], blob, index);
+	else if (s->hit->broken && t->n_kinds)
+		run_kind(g, s, t, blob, index);
 	switch (s->set->kind) {
 	case IR_SET:
 		s->hit->hit(g, s->hit->arg, NULL, NULL);

@@ -45,12 +45,12 @@ static void lower_counter(struct lower *lw, const struct expr *e)
 	lower_effect(lw, &counter_op, st);
 }
 
-static void lower_counter_object(struct lower *lw, const struct object *o)
+static struct ir_state *lower_counter_object(struct lower *lw, const struct object *o)
 {
 	struct ir_state *st = lower_object_state(lw, &counter_op, o);
 
 	counter_init(lw, st, o->attrs);
-	lower_effect(lw, &counter_op, st);
+	return st;
 }
 
 static struct ir_state *lower_counter_elem(struct lower *lw, const struct expr *e, const void *key,

@@ -96,12 +96,11 @@ static void lower_limit(struct lower *lw, const struct expr *e)
 		lower_effect(lw, &limit_op, st);
 }
 
-static void lower_limit_object(struct lower *lw, const struct object *o)
+static struct ir_state *lower_limit_object(struct lower *lw, const struct object *o)
 {
 	struct ir_state *st = lower_object_state(lw, &limit_op, o);
 
-	if (limit_init(lw, st, o->attrs))
-		lower_effect(lw, &limit_op, st);
+	return limit_init(lw, st, o->attrs) ? st : NULL;
 }
 
 static struct ir_state *lower_limit_elem(struct lower *lw, const struct expr *e, const void *key,

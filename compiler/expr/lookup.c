@@ -40,7 +40,7 @@ static bool sel_is_zero(const struct ir_sel *sel, uint32_t first, uint32_t n)
  * end within a word (1 byte for ip6 dscp, whose value takes 2); the IR compares words. They agree
  * where the rest of the word is zero in keys and in the lower ends of elements.
  */
-static bool has_padding(const struct set *s, const struct ir_set *set, const struct ir_sel *key)
+bool lower_set_padded(const struct set *s, const struct ir_set *set, const struct ir_sel *key)
 {
 	uint32_t at = 0;
 
@@ -66,10 +66,14 @@ static void lower_lookup(struct lower *lw, const struct expr *e)
 
 	if (!set)
 		return;
+	if (s->flags & NFT_SET_OBJECT) {
+		lower_block(lw, "set-objects", "set %s: a map to objects, looked up as a set", s->name);
+		return;
+	}
 	key = lower_reg(lw, (uint32_t)attr_uint(e->attrs, NFTA_LOOKUP_SREG, 0), set->width);
 	if (!key)
 		return;
-	if (has_padding(s, set, key)) {
+	if (lower_set_padded(s, set, key)) {
 		lower_block(lw, "set-padding", "set %s: a field's value is longer than the field",
 			    s->name);
 		return;

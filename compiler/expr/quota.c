@@ -51,12 +51,12 @@ static void lower_quota(struct lower *lw, const struct expr *e)
 	lower_effect(lw, &quota_op, st);
 }
 
-static void lower_quota_object(struct lower *lw, const struct object *o)
+static struct ir_state *lower_quota_object(struct lower *lw, const struct object *o)
 {
 	struct ir_state *st = lower_object_state(lw, &quota_op, o);
 
 	quota_init(lw, st, o->attrs);
-	lower_effect(lw, &quota_op, st);
+	return st;
 }
 
 static struct ir_state *lower_quota_elem(struct lower *lw, const struct expr *e, const void *key,
