@@ -19,6 +19,9 @@
 #define BUDGET 48 /* entries per box, all trees together */
 #define TRIES  3  /* each with 8 times the budget, for lists that overlap a lot */
 
+#define LONG_LIST 512  /* as in boxes_cut.c */
+#define SAMPLES	  2048 /* boxes */
+
 /* What building needs, freed at once. */
 struct job {
 	struct cls_boxes x;
@@ -300,6 +303,8 @@ static int write_directory(struct cls_boxes *x, struct forest *f)
 		return -E2BIG;
 	d = cls_at(x->b->head, at);
 	d->n_trees = f->n;
+	for (uint32_t i = 0; i < ARRAY_SIZE(d->tree); i++)
+		d->tree[i].root = d->tree[i].first = CLS_NONE;
 	for (uint32_t i = 0; i < f->n; i++) { /* insertion sort by first */
 		uint32_t to = i;
 
@@ -315,9 +320,8 @@ static int write_directory(struct cls_boxes *x, struct forest *f)
 	return 0;
 }
 
-static int build_within(struct cls_boxes *x, struct forest *ret)
+static int build_within(struct cls_boxes *x, uint32_t line, struct forest *ret)
 {
-	uint32_t line = x->b->head->next_line;
 	uint64_t budget = BUDGET * (uint64_t)x->n + 4096;
 	int err = -E2BIG;
 
@@ -327,6 +331,55 @@ static int build_within(struct cls_boxes *x, struct forest *ret)
 		err = build_trees(x, ret);
 	}
 	return err;
+}
+
+/* Nodes on the ways of keys that boxes begin with: of the longest way of two that go together. */
+static uint64_t nodes_of_samples(const struct cls_boxes *x, const struct forest *f)
+{
+	uint32_t step = x->n / SAMPLES + 1;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < x->n; i += step) {
+		uint32_t key[CLS_FIELDS] = {0}, longest = 0;
+
+		for (uint32_t k = 0; k < x->fields; k++)
+			key[k] = cls_box(x, i)[k].lo;
+		for (uint32_t t = 0; t < f->n && f->tree[t].first <= x->index[i]; t++) {
+			uint32_t nodes = cls_boxes_nodes(x->b->head, f->tree[t].root, key);
+
+			longest = t % 2 ? MAX(longest, nodes) : nodes;
+			if (t % 2 || t + 1 == f->n || f->tree[t + 1].first > x->index[i])
+				sum += longest;
+		}
+	}
+	return sum;
+}
+
+/*
+ * Whether few trees with many copies or more trees with few are better depends on the list: both
+ * are tried.
+ */
+static int build_best(struct cls_boxes *x, struct forest *ret)
+{
+	static const uint32_t copies[] = {6, 3};
+	uint32_t line = x->b->head->next_line, best = 0, size[2];
+	uint64_t nodes[2];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		int err;
+
+		x->copies = copies[i];
+		err = build_within(x, line, ret);
+		if (err || x->n < LONG_LIST)
+			return err;
+		nodes[i] = nodes_of_samples(x, ret);
+		size[i] = x->b->head->next_line - line;
+	}
+	best = nodes[1] <= nodes[0] || size[0] / 2 > size[1];
+	if (best == 1)
+		return 0;
+	x->copies = copies[best];
+	return build_within(x, line, ret);
 }
 
 int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
@@ -345,7 +398,7 @@ int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
 	if (!err)
 		err = write_records(&j);
 	if (!err)
-		err = build_within(&j.x, &forest);
+		err = build_best(&j.x, &forest);
 	if (!err)
 		err = write_directory(&j.x, &forest);
 	b->head->n_elems = (uint32_t)n;

@@ -23,6 +23,7 @@ struct cls_boxes {
 	struct cls_memo *memo;
 	uint8_t *evicted;	   /* boxes that have to be in another tree (too) */
 	bool last;		   /* there will be no other tree */
+	uint32_t copies;	   /* of a box in a long list that is cut, at most on average */
 	uint64_t budget;	   /* entries that may still be written */
 	uint32_t words, words_end; /* room for lists, u32 words */
 	uint32_t depth, longest;   /* what came of it */

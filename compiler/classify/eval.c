@@ -26,6 +26,16 @@ uint32_t cls_tree_ref(const struct cls_head *h, uint32_t width, const uint64_t *
 	return cls_walk_full(h, limit, key, ref, chunks, CLS_DEPTH(chunks));
 }
 
+uint32_t cls_boxes_nodes(const struct cls_head *h, uint32_t ref, const uint32_t *key)
+{
+	uint32_t n = 0;
+
+	for (; !(ref & CLS_END); n++)
+		ref = cls_step_narrow(cls_at(h, (uint64_t)(ref & CLS_NODE) * CLS_LINE),
+				      key[CLS_CHUNK(ref)], ref);
+	return n;
+}
+
 static uint32_t find_boxes(const struct cls_head *h, uint64_t limit, const uint8_t *key)
 {
 	__u32 fields[CLASSIFY_MAX_FIELDS];

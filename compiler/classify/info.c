@@ -63,7 +63,7 @@ static uint32_t cost_ns(const struct cls_head *h, const struct classify_info *i)
 	case CLS_TREE:
 		return 5 + i->depth * (width <= 7 ? 9 : 16) + 2 * miss;
 	}
-	cost = 10 + i->trees * (8 + i->depth * 6) + (2 * i->trees + 1) * miss;
+	cost = 10 + (i->trees + 1) / 2 * (8 + i->depth * 8) + (i->trees + 1) * miss;
 	for (uint32_t f = 0; f < h->n_fields; f++)
 		if (h->width[f] > 4)
 			cost += 35 + miss;

@@ -102,9 +102,9 @@ struct cls_range {
 struct cls_directory {
 	__u32 n_trees, n_extra; /* extra: places used */
 	struct {
-		__u32 root;
+		__u32 root;  /* CLS_NONE: no such tree */
 		__u32 first; /* lowest index in there; they are sorted by it */
-	} tree[CLS_TREES];
+	} tree[CLS_TREES + 1]; /* two are searched at once */
 	__u32 extra[CLS_EXTRA]; /* boxes that came later; CLS_NONE: free */
 };
 

@@ -15,5 +15,7 @@ uint32_t cls_tree_depth(const struct cls_head *h, uint32_t width, uint32_t ref);
 
 /* The end that @key comes to from @ref: eval.c, as packets do. */
 uint32_t cls_tree_ref(const struct cls_head *h, uint32_t width, const uint64_t *key, uint32_t ref);
+/* Nodes from @ref, of a tree over boxes' fields, to the end that @key comes to. */
+uint32_t cls_boxes_nodes(const struct cls_head *h, uint32_t ref, const uint32_t *key);
 
 #endif

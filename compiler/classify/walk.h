@@ -203,7 +203,6 @@ CLS_STEP_WIDE(cls_step_full, CLS_ABOVE_FULL)
 CLS_WALK(cls_walk_narrow, __u64, cls_step_narrow)
 CLS_WALK(cls_walk_7, __u64, cls_step_7)
 CLS_WALK(cls_walk_full, __u64, cls_step_full)
-CLS_WALK(cls_walk_fields, __u32, cls_step_narrow)
 
 CLS_INLINE _Bool cls_is_over(const void *blob, __u64 limit, __u32 index, __u64 now)
 {
@@ -258,10 +257,43 @@ CLS_INLINE _Bool cls_box_holds(const void *blob, __u64 limit, __u32 index, const
 	return !(outside >> 63);
 }
 
-/* What a lookup in boxes keeps: the best index so far, the end it came to, the word it is at. */
+/* What a lookup in boxes keeps: the best index so far, ends it came to, the word it is at. */
 struct cls_search {
-	struct cls_forget best, end, word;
+	struct cls_forget best, end, other, word;
 };
+
+/* One step of a walk over fields, unless it has come to an end. */
+#define CLS_STEP_FIELD(ref)                                                        \
+	do {                                                                       \
+		__u64 off = (__u64)((ref)&CLS_NODE) * CLS_LINE, k;                 \
+                                                                                   \
+		if (!((ref)&CLS_END)) {                                            \
+			if (off > limit)                                           \
+				return;                                            \
+			k = key[CLS_CHUNK_IN(ref, CLS_FIELDS)];                    \
+			CLS_OPAQUE(k);                                             \
+			ref = cls_step_narrow((const char *)blob + off, k, (ref)); \
+		}                                                                  \
+	} while (0)
+
+/*
+ * Two walks side by side, to s->end and s->other: what takes time is that each step waits for the
+ * one before, and two can wait at once.
+ */
+CLS_INLINE void cls_walk_two(const void *blob, __u64 limit, const __u32 *key, __u32 a, __u32 b,
+			     struct cls_search *s)
+{
+	s->end.value = s->other.value = CLS_NONE;
+	CLS_UNROLL_NOT
+	for (__u32 i = 0; i < CLS_BOX_DEPTH; i++) {
+		CLS_STEP_FIELD(a);
+		CLS_STEP_FIELD(b);
+		if (a & b & CLS_END)
+			break;
+	}
+	s->end.value = a;
+	s->other.value = b;
+}
 
 /* best becomes the lowest box below it that the end names and that holds the key. */
 CLS_INLINE void cls_boxes_end(const void *blob, __u64 limit, const __u32 *key, __u32 fields,
@@ -315,11 +347,12 @@ CLS_INLINE __u32 cls_boxes(const void *blob, __u64 limit, const __u32 *key, __u3
 	if (off > limit)
 		return CLS_NONE;
 	CLS_UNROLL_NOT
-	for (__u32 i = 0; i < CLS_TREES; i++) {
+	for (__u32 i = 0; i < CLS_TREES; i += 2) {
 		if (i >= d->n_trees || d->tree[i].first >= s.best.value)
 			break;
-		s.end.value = cls_walk_fields(blob, limit, key, d->tree[i].root, CLS_FIELDS,
-					      CLS_BOX_DEPTH);
+		cls_walk_two(blob, limit, key, d->tree[i].root, d->tree[i + 1].root, &s);
+		cls_boxes_end(blob, limit, key, fields, &s);
+		s.end.value = s.other.value;
 		cls_boxes_end(blob, limit, key, fields, &s);
 	}
 	CLS_UNROLL_NOT
