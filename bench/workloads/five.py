@@ -25,7 +25,10 @@ from .traffic import (
 )
 
 PATTERN = re.compile(r"five-(?P<n>\d+)")
-FULL = [f"five-{n}/{t}" for n in (10, 100, 1000, 10000, 100000) for t in ("random", "hit")]
+ALL = [f"five-{n}/{t}" for n in (10, 100, 1000, 10000, 100000) for t in ("random", "hit")]
+FULL = [f"five-{n}/hit" for n in (10, 100, 1000, 10000, 100000)] + [
+    f"five-{n}/random" for n in (1000, 10000)
+]
 QUICK = ["five-100/hit", "five-1000/hit", "five-10000/hit"]
 
 COMMON_PORTS = (

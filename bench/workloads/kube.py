@@ -8,7 +8,7 @@ import re
 from .traffic import PACKETS, SYN, TCP, UDP, Packet, Workload, address, random_address, rng, table
 
 PATTERN = re.compile(r"kube-(?P<n>\d+)")
-FULL = ["kube-1000/new", "kube-1000/hit", "kube-5000/new", "kube-5000/hit"]
+ALL = FULL = ["kube-1000/new", "kube-1000/hit", "kube-5000/new", "kube-5000/hit"]
 QUICK = ["kube-1000/new"]
 CLUSTER = 0x0A600000  # 10.96.0.0/12
 PODS = "10.244.0.0/16"

@@ -20,7 +20,7 @@ from .traffic import (
 )
 
 PATTERN = re.compile(r"lin(?P<counter>-counter)?(?P<inet>-inet)?(?P<front>-front)?-(?P<n>\d+)")
-FULL = [
+ALL = [
     f"lin-{n}/{t}" for n in (1, 10, 100, 1000, 10000, 100000) for t in ("fixed", "random", "hit")
 ] + [
     "lin-counter-1/fixed",
@@ -33,6 +33,19 @@ FULL = [
     "lin-inet-1000/random",
     "lin-front-1000/hit",
     "lin-front-1000/random",
+]
+FULL = [f"lin-{n}/random" for n in (1, 10, 100, 1000, 10000, 100000)] + [
+    "lin-1/fixed",
+    "lin-10/hit",
+    "lin-1000/hit",
+    "lin-10000/hit",
+    "lin-100000/hit",
+    "lin-counter-1/random",
+    "lin-counter-1000/random",
+    "lin-inet-1/fixed",
+    "lin-inet-1000/random",
+    "lin-front-1000/random",
+    "lin-front-1000/hit",
 ]
 QUICK = [
     "lin-1/fixed",

@@ -21,7 +21,7 @@ from .traffic import (
 )
 
 PATTERN = re.compile(r"server")
-FULL = QUICK = ["server/new", "server/established"]
+ALL = FULL = QUICK = ["server/new", "server/established"]
 FLOWS = 1024
 
 # A rule: what it asks (source, protocol, ports, ICMP type, plain text), and what it does.

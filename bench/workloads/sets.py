@@ -277,13 +277,20 @@ KINDS = {
 }
 PATTERN = re.compile(rf"set-(?P<kind>{'|'.join(KINDS)})-(?P<n>\d+)")
 RANGES = ("ip-portrange", "net-net-proto")  # nft takes minutes to load a million of them
-FULL = [
+ALL = [
     f"set-{kind}-{n}/{t}"
     for kind in ("ip", "net", "interval", "ip-port", *RANGES, "mac")
     for n in SIZES
     if n < 1000000 or kind not in RANGES
     for t in ("fixed-hit", "fixed", "hit", "miss")
 ] + [f"set-{kind}-{n}/fixed" for kind in ("ifname", "ifnameno") for n in SIZES]
+FULL = [
+    f"set-{kind}-{n}/{t}"
+    for kind in ("ip", "net", "interval", "ip-port", *RANGES, "mac")
+    for n in (10, 1000, 100000, 1000000)
+    if n < 1000000 or kind in ("ip", "net")
+    for t in ("hit", "miss")
+] + ["set-ifname-1000/fixed", "set-ifnameno-1000/fixed"]
 QUICK = [
     f"set-{kind}-10000/{t}"
     for kind in ("ip", "interval", "ip-port", "ip-portrange", "net-net-proto")

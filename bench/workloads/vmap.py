@@ -19,7 +19,8 @@ from .traffic import (
 )
 
 PATTERN = re.compile(r"vmap-(?P<n>\d+)")
-FULL = [f"vmap-{n}/{t}" for n in SIZES for t in ("fixed-hit", "fixed", "hit", "miss")]
+ALL = [f"vmap-{n}/{t}" for n in SIZES for t in ("fixed-hit", "fixed", "hit", "miss")]
+FULL = [f"vmap-{n}/{t}" for n in (10, 1000, 100000) for t in ("hit", "miss")]
 QUICK = ["vmap-1000/hit"]
 CHAINS = 16
 PASSES = {"accept": True, "drop": False} | {f"goto c{i}": i % 2 == 0 for i in range(CHAINS)}
