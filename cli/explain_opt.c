@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "../compiler/dispatch.h"
+#include "../compiler/template.h"
 #include "cli.h"
 #include "explain.h"
 
@@ -73,11 +74,21 @@ static const struct ir_dispatch *dispatch_of(const struct ir_rule *r)
 	return d && d->table && d->n_rules ? d : NULL;
 }
 
+static void print_template(const struct ir_chain *c)
+{
+	const struct ir_template *t = c->template;
+
+	printf("\t\t%s one of %u chains of the same shape: the code of %s, %u bytes of its own\n",
+	       pf_text(c), t->n, t->members[0]->name, 4 * t->n_words);
+}
+
 void explain_look_ups(const struct ir *ir, const struct chain *c)
 {
 	for (uint32_t i = 0; i < ir->n_chains; i++) {
 		const struct ir_chain *ic = ir->chains[i];
 
+		if (ic->origin == c && ic->template)
+			print_template(ic);
 		for (uint32_t r = 0; ic->origin == c && r < ic->n_rules; r++)
 			if (dispatch_of(&ic->rules[r]))
 				print_dispatch(ic, dispatch_of(&ic->rules[r]));

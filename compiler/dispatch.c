@@ -178,7 +178,7 @@ static void fill_shape(const struct ir *ir, const struct ir_dispatch *d,
 static int make_blob(struct ir *ir, const struct ir_dispatch *d, struct dispatch_table *t)
 {
 	AUTO_FREE struct classify_elem *elems = calloc(t->n_pieces + 1u, sizeof(*elems));
-	uint32_t words[1 + DISPATCH_MAX_COUNTERS];
+	uint32_t words[1 + DISPATCH_MAX_NUMBERS];
 	AUTO_FREE void *blob = NULL;
 	struct classify_shape shape;
 	int err;

@@ -11,9 +11,10 @@
  *	TREE	as CODE				disjoint intervals
  *	BOXES	any				the first of the boxes that hold the key
  *
- * Records. Rules that differ in nothing but their counters share code, a "shape". So what a look-up
- * gives is a record of u32 words: the shape's number (when there are several), then the number of
- * each counter of it, in the order of its steps. A program grows with the number of shapes, not
+ * Records. Rules that differ in nothing but their counters, and in which chain of a template
+ * (template.h) they jump to, share code, a "shape". So what a look-up gives is a record of u32 words:
+ * the shape's number (when there are several), then in the order of its steps the number of each
+ * counter of it, and of the chain. A program grows with the number of shapes, not
  * with that of rules.
  */
 #ifndef NFT_BPF_COMPILER_DISPATCH_H
@@ -24,7 +25,7 @@
 
 #define DISPATCH_MAX_CODE     32   /* pieces of CODE */
 #define DISPATCH_MAX_SHAPES   8192 /* each is code */
-#define DISPATCH_MAX_COUNTERS 15   /* of one rule */
+#define DISPATCH_MAX_NUMBERS  15   /* of one rule: counters, a chain */
 
 struct dispatch_piece {
 	const uint8_t *lo, *hi; /* table->key_width bytes; hi == lo: a point */
@@ -40,7 +41,7 @@ struct dispatch_table {
 	uint32_t *shape;  /* by rule */
 	uint32_t *shapes; /* a rule of each */
 	uint32_t n_shapes;
-	uint32_t n_counters; /* most that a shape has */
+	uint32_t n_numbers; /* most that a shape has */
 	void *blob;	     /* NULL: CODE */
 	size_t blob_size;
 	struct classify_info info;
@@ -65,8 +66,10 @@ void dispatch_record(const struct ir_dispatch *d, const struct dispatch_table *t
 
 /* ---- dispatch_shape.c ---- */
 
-/* Fills .shape, .shapes, .n_shapes, .n_counters. -E2BIG: more than the limits above. */
+/* Fills .shape, .shapes, .n_shapes, .n_numbers. -E2BIG: more than the limits above. */
 int dispatch_shapes(struct arena *a, const struct ir_dispatch *d, struct dispatch_table *t);
+/* The chain whose record @st jumps with, or NULL. */
+const struct ir_chain *dispatch_target(const struct ir_step *st);
 /* The counter that @st counts in, or NULL. */
 static inline const struct ir_state *dispatch_counter(const struct ir_step *st)
 {

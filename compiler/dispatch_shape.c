@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which rules behind a dispatch are the same but for their counters.
+ * Which rules behind a dispatch are the same but for their counters, and which chain of a template
+ * they jump to.
  */
 #include <errno.h>
 
 #include "dispatch.h"
 #include "ir_index.h"
+#include "template.h"
 
 static bool same_bytes(const uint8_t *a, const uint8_t *b, uint32_t n)
 {
@@ -18,7 +20,8 @@ static bool same_step(const struct ir_step *a, const struct ir_step *b)
 
 	if (a->kind != b->kind || a->sel != b->sel || a->guard != b->guard || a->set != b->set ||
 	    a->effect != b->effect || a->n_args != b->n_args ||
-	    a->verdict.code != b->verdict.code || a->verdict.chain != b->verdict.chain)
+	    a->verdict.code != b->verdict.code ||
+	    !template_same_target(a->verdict.chain, b->verdict.chain))
 		return false;
 	if (!dispatch_counter(a) && a->state != b->state)
 		return false;
@@ -49,7 +52,7 @@ static uint64_t shape_hash(const struct ir_rule *r)
 		h = ir_hash_u64(h, s->kind | (uint64_t)s->verdict.code << 8 |
 					   (uint64_t)s->guard << 16);
 		h = ir_hash_u64(h, (uintptr_t)s->sel);
-		h = ir_hash_u64(h, (uintptr_t)s->verdict.chain);
+		h = ir_hash_u64(h, s->verdict.chain ? (uintptr_t)template_model(s->verdict.chain) : 0);
 		h = ir_hash_u64(h, (uintptr_t)s->set);
 		if (!dispatch_counter(s))
 			h = ir_hash_u64(h, (uintptr_t)s->state);
@@ -57,12 +60,19 @@ static uint64_t shape_hash(const struct ir_rule *r)
 	return h;
 }
 
-static uint32_t count_counters(const struct ir_rule *r)
+const struct ir_chain *dispatch_target(const struct ir_step *st)
+{
+	const struct ir_chain *c = st->kind == IR_VERDICT ? st->verdict.chain : NULL;
+
+	return c && c->template && c->template->n_words ? c : NULL;
+}
+
+static uint32_t count_numbers(const struct ir_rule *r)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < r->n_steps; i++)
-		n += dispatch_counter(&r->steps[i]) != NULL;
+		n += dispatch_counter(&r->steps[i]) || dispatch_target(&r->steps[i]);
 	return n;
 }
 
@@ -84,10 +94,10 @@ int dispatch_shapes(struct arena *a, const struct ir_dispatch *d, struct dispatc
 			continue;
 		}
 		t->shape[i] = t->n_shapes;
-		t->n_counters = MAX(t->n_counters, count_counters(&d->rules[i]));
+		t->n_numbers = MAX(t->n_numbers, count_numbers(&d->rules[i]));
 		ir_index_add(&known, a, h, &d->rules[i]);
 		ARENA_PUSH(a, t->shapes, t->n_shapes, i);
-		if (t->n_shapes > DISPATCH_MAX_SHAPES || t->n_counters > DISPATCH_MAX_COUNTERS)
+		if (t->n_shapes > DISPATCH_MAX_SHAPES || t->n_numbers > DISPATCH_MAX_NUMBERS)
 			return -E2BIG;
 	}
 	return 0;
@@ -95,7 +105,7 @@ int dispatch_shapes(struct arena *a, const struct ir_dispatch *d, struct dispatc
 
 uint32_t dispatch_words(const struct dispatch_table *t)
 {
-	return (t->n_shapes > 1) + t->n_counters;
+	return (t->n_shapes > 1) + t->n_numbers;
 }
 
 void dispatch_record(const struct ir_dispatch *d, const struct dispatch_table *t, uint32_t rule,
@@ -109,8 +119,11 @@ void dispatch_record(const struct ir_dispatch *d, const struct dispatch_table *t
 		ret[n++] = t->shape[rule];
 	for (uint32_t i = 0; i < r->n_steps; i++) {
 		const struct ir_state *st = dispatch_counter(&r->steps[i]);
+		const struct ir_chain *target = dispatch_target(&r->steps[i]);
 
 		if (st)
 			ret[n++] = st->index;
+		if (target)
+			ret[n++] = target->record;
 	}
 }

@@ -51,6 +51,8 @@ struct ir_effect_op;
 struct ir_env; /* ir_eval.h */
 struct ir_step;
 struct ir_state;
+struct ir_template; /* template.h */
+struct ir_params;
 
 /* ---- selectors ---- */
 
@@ -262,6 +264,7 @@ struct ir_step {
 	uint32_t n_args;
 	struct ir_verdict verdict;
 	struct ir_dispatch *dispatch;
+	const struct ir_params *params; /* of a template's model; NULL: none */
 };
 
 struct ir_rule {
@@ -319,6 +322,8 @@ struct ir_chain {
 	uint32_t n_rules;
 	bool lowered;	/* false: only referred to so far */
 	bool is_front;	/* a copy that runs in front of an interpreted base chain */
+	struct ir_template *template; /* of which this is number @record; NULL: of none */
+	uint32_t record;
 	const struct chain *origin;
 };
 
@@ -338,6 +343,8 @@ struct ir {
 	uint32_t n_progs;
 	struct ir_chain **chains;
 	uint32_t n_chains;
+	struct ir_template **templates;
+	uint32_t n_templates;
 	struct ir_set **sets;
 	uint32_t n_sets;
 	struct ir_state **states;

@@ -9,6 +9,7 @@
 #include <linux/netfilter.h>
 
 #include "ir_apply.h"
+#include "template.h"
 
 /* Impure selectors of the running rule that have been evaluated, with their values. */
 struct ir_scratch {
@@ -53,7 +54,14 @@ void ir_env_fini_state(struct ir_env *env)
 
 /* ---- effects ---- */
 
-static bool eval_effect(const struct ir_step *s, struct ir_env *env)
+/* What @at, 1 + a word of the running chain's record or 0, has; else @otherwise. */
+static uint32_t record_word(const struct ir_env *env, uint32_t at, uint32_t otherwise)
+{
+	return at ? env->record[at - 1] : otherwise;
+}
+
+/* @index: of the state; where it is, a template's record may say. */
+static bool eval_effect_at(const struct ir_step *s, struct ir_env *env, uint32_t index)
 {
 	const struct ir_effect_op *op = s->effect;
 	uint8_t value[IR_MAX_WIDTH];
@@ -64,7 +72,7 @@ static bool eval_effect(const struct ir_step *s, struct ir_env *env)
 		if (!ir_eval_sel(s->args[i], env, value))
 			return false;
 	if (op->per_cpu) {
-		struct ir_counter *c = &env->counters[s->state->index];
+		struct ir_counter *c = &env->counters[index];
 
 		if (!op->eval) {
 			c->packets++;
@@ -73,13 +81,24 @@ static bool eval_effect(const struct ir_step *s, struct ir_env *env)
 		}
 		state = c;
 	} else if (s->state) {
-		state = env->shared + s->state->index;
+		state = env->shared + index;
 	}
 	return op->eval ? op->eval(s, env, state) : true;
 }
 
-/* nft_set_elem_update_expr(): a hit runs the element's own expressions; one may end the rule. */
-static bool eval_elem_states(const struct ir_set *set, const struct ir_elem *e, struct ir_env *env)
+static bool eval_effect(const struct ir_step *s, struct ir_env *env)
+{
+	uint32_t index = s->state ? s->state->index : 0;
+
+	return eval_effect_at(s, env, s->params ? record_word(env, s->params->state, index) : index);
+}
+
+/*
+ * nft_set_elem_update_expr(): a hit runs the element's own expressions; one may end the rule.
+ * @words: what a template's record says of the states, or NULL.
+ */
+static bool eval_elem_states(const struct ir_set *set, const struct ir_elem *e, struct ir_env *env,
+			     const uint32_t *words)
 {
 	uint32_t i;
 
@@ -90,7 +109,7 @@ static bool eval_elem_states(const struct ir_set *set, const struct ir_elem *e, 
 			.state = e->states[i],
 		};
 
-		if (!eval_effect(&s, env))
+		if (!eval_effect_at(&s, env, words ? words[i] : s.state->index))
 			return false;
 	}
 	return true;
@@ -109,7 +128,7 @@ static bool eval_map(const struct ir_sel *sel, struct ir_env *env, uint8_t *out)
 	if (!e)
 		return false;
 	memcpy(out, e->data, sel->width);
-	return eval_elem_states(sel->set, e, env);
+	return eval_elem_states(sel->set, e, env, NULL);
 }
 
 static bool eval_op(const struct ir_sel *sel, struct ir_env *env, uint8_t *out)
@@ -180,45 +199,109 @@ bool ir_eval_sel(const struct ir_sel *sel, struct ir_env *env, uint8_t *out)
 
 /* ---- rules ---- */
 
+static const uint8_t *constant(const struct ir_step *s, const struct ir_env *env, uint32_t at,
+			       const uint8_t *otherwise, uint8_t *buf)
+{
+	if (!at)
+		return otherwise;
+	template_get_const(env->record + at - 1, s->sel->width, buf);
+	return buf;
+}
+
+/* Of the @i-th element of the step's set: its words, or NULL. */
+static const uint32_t *elem_words(const struct ir_step *s, const struct ir_env *env, size_t i)
+{
+	const struct ir_params *p = s->params;
+
+	return p && p->elems ? env->record + p->elems - 1 + i * p->elem_words : NULL;
+}
+
+/* The element that the key hits, by the record where that has the keys. */
+static const struct ir_elem *look_up(const struct ir_step *s, struct ir_env *env,
+				     const uint8_t *key)
+{
+	uint8_t lo[IR_MAX_WIDTH], hi[IR_MAX_WIDTH];
+	const struct ir_elem *all = NULL;
+
+	if (!s->params || !s->params->elem_hi)
+		return ir_eval_lookup(s->set, env, key);
+	for (size_t i = 0; i < s->set->n_elems; i++) {
+		const uint32_t *words = elem_words(s, env, i);
+
+		if (!s->set->elems[i].lo) {
+			all = &s->set->elems[i];
+			continue;
+		}
+		template_get_const(words, s->set->width, lo);
+		template_get_const(words + s->params->elem_hi, s->set->width, hi);
+		if (memcmp(key, lo, s->set->width) >= 0 && memcmp(key, hi, s->set->width) <= 0)
+			return &s->set->elems[i];
+	}
+	return all;
+}
+
+static bool eval_hit(const struct ir_step *s, struct ir_env *env, const struct ir_elem *e)
+{
+	const uint32_t *words = elem_words(s, env, (size_t)(e - s->set->elems));
+	uint32_t at = words ? s->params->elem_states : 0;
+
+	return eval_elem_states(s->set, e, env, at ? words + at - 1 : NULL);
+}
+
 static bool eval_guard(const struct ir_step *s, struct ir_env *env)
 {
-	uint8_t v[IR_MAX_WIDTH];
+	uint8_t v[IR_MAX_WIDTH], lo_bytes[IR_MAX_WIDTH], hi_bytes[IR_MAX_WIDTH];
+	const uint8_t *lo = s->lo, *hi = s->hi;
 	uint32_t w = s->sel->width;
 	const struct ir_elem *e;
 
 	if (!ir_eval_sel(s->sel, env, v))
 		return false;
+	if (s->params) {
+		lo = constant(s, env, s->params->lo, lo, lo_bytes);
+		hi = constant(s, env, s->params->hi, hi, hi_bytes);
+	}
 	switch (s->guard) {
 	case IR_EQ:
-		return memcmp(v, s->lo, w) == 0;
+		return memcmp(v, lo, w) == 0;
 	case IR_NE:
-		return memcmp(v, s->lo, w) != 0;
+		return memcmp(v, lo, w) != 0;
 	case IR_RANGE:
-		return memcmp(v, s->lo, w) >= 0 && memcmp(v, s->hi, w) <= 0;
+		return memcmp(v, lo, w) >= 0 && memcmp(v, hi, w) <= 0;
 	case IR_NOT_RANGE:
-		return memcmp(v, s->lo, w) < 0 || memcmp(v, s->hi, w) > 0;
+		return memcmp(v, lo, w) < 0 || memcmp(v, hi, w) > 0;
 	case IR_IN:
-		e = ir_eval_lookup(s->set, env, v);
-		return e && eval_elem_states(s->set, e, env);
+		e = look_up(s, env, v);
+		return e && eval_hit(s, env, e);
 	case IR_NOT_IN:
 		/* nft_lookup_eval() of 6.17 and later; before, a hit in a set with a catch-all
 		 * element held for "not in", too. */
-		return !ir_eval_lookup(s->set, env, v);
+		return !look_up(s, env, v);
 	}
 	return false;
+}
+
+/* The chain that a model's verdict means for a member: @like or another one of its template. */
+static struct ir_chain *target(struct ir_chain *like, uint32_t record)
+{
+	return like->template ? like->template->members[record] : like;
 }
 
 static bool eval_vmap(const struct ir_step *s, struct ir_env *env, struct ir_verdict *verdict)
 {
 	uint8_t key[IR_MAX_WIDTH];
+	const uint32_t *words;
 	const struct ir_elem *e;
 
 	if (!ir_eval_sel(s->sel, env, key))
 		return false;
-	e = ir_eval_lookup(s->set, env, key);
-	if (!e || !eval_elem_states(s->set, e, env))
+	e = look_up(s, env, key);
+	if (!e || !eval_hit(s, env, e))
 		return false;
 	*verdict = e->verdict;
+	words = elem_words(s, env, (size_t)(e - s->set->elems));
+	if (words && s->params->elem_target && e->verdict.chain)
+		verdict->chain = target(e->verdict.chain, words[s->params->elem_target - 1]);
 	return true;
 }
 
@@ -278,6 +361,9 @@ static bool eval_step(const struct ir_step *s, struct ir_env *env, struct ir_ver
 		return eval_effect(s, env);
 	case IR_VERDICT:
 		*verdict = s->verdict;
+		if (s->params && s->params->target)
+			verdict->chain = target(s->verdict.chain,
+						record_word(env, s->params->target, 0));
 		return true;
 	case IR_VMAP:
 		return eval_vmap(s, env, verdict);
@@ -297,10 +383,14 @@ static bool eval_steps(const struct ir_rule *r, struct ir_env *env, struct ir_ve
 	return !r->never;
 }
 
-/* @ret_by: the rule that gave the verdict, which may stand behind a dispatch. */
-static struct ir_verdict eval_rule(const struct ir_rule *r, struct ir_env *env,
+/*
+ * Rule @i of @c, or of the model that stands for it. @ret_by: the rule that gave the verdict, which
+ * may stand behind a dispatch.
+ */
+static struct ir_verdict eval_rule(const struct ir_chain *c, uint32_t i, struct ir_env *env,
 				   const struct ir_rule **ret_by)
 {
+	const struct ir_rule *r = &c->rules[i];
 	struct ir_verdict verdict = {.code = IR_CONTINUE};
 	struct ir_scratch scratch;
 	bool matched;
@@ -308,7 +398,8 @@ static struct ir_verdict eval_rule(const struct ir_rule *r, struct ir_env *env,
 	scratch.n = 0;
 	env->scratch = &scratch;
 	env->dispatched_to = NULL;
-	matched = eval_steps(r, env, &verdict);
+	env->record = c->template ? template_record(c) : NULL;
+	matched = eval_steps(&template_model(c)->rules[i], env, &verdict);
 	env->scratch = NULL;
 	*ret_by = env->dispatched_to ? env->dispatched_to : r;
 	if (env->on_rule && ir_rule_parts(r) == 1)
@@ -332,7 +423,7 @@ static struct ir_verdict eval_rules(struct place *at, struct ir_env *env)
 	while (at->rule < at->chain->n_rules) {
 		const struct ir_rule *by;
 
-		v = eval_rule(&at->chain->rules[at->rule++], env, &by);
+		v = eval_rule(at->chain, at->rule++, env, &by);
 		if (v.code == IR_ACCEPT || v.code == IR_DROP)
 			env->decided_by = by;
 		if (v.code != IR_CONTINUE)

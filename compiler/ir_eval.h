@@ -85,9 +85,13 @@ struct ir_env {
 	void (*on_rule)(void *arg, const struct ir_rule *rule, bool matched);
 	void *on_rule_arg;
 
-	/* Private: values of impure selectors in the running rule; the one its dispatch chose. */
+	/*
+	 * Private: values of impure selectors in the running rule; the one its dispatch chose; the
+	 * record of the running chain, if it is one of a template.
+	 */
 	struct ir_scratch *scratch;
 	const struct ir_rule *dispatched_to;
+	const uint32_t *record;
 };
 
 int ir_env_init_state(struct ir_env *env, const struct ir *ir); /* -ENOMEM */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "ir_index.h"
+#include "template.h"
 
 #define MAX_RECORD (IR_MAX_WIDTH / 4 + 128)
 
@@ -116,11 +117,41 @@ static uint64_t hash_verdict(const struct ir_verdict *v)
 	return ir_hash_u64(ir_hash_u64(IR_HASH_INIT, v->code), (uintptr_t)v->chain);
 }
 
+/* The range of @e's verdict, made when it is new; false: too many. */
+static bool find_range(struct ir *ir, struct set_table *t, struct ir_index *known,
+		       const struct ir_elem *e, uint32_t *next, uint32_t *ret_first)
+{
+	const struct ir_chain *c = e->verdict.chain;
+	const struct ir_chain *model = c ? template_model(c) : NULL;
+	uint64_t h = ir_hash_u64(ir_hash_u64(IR_HASH_INIT, e->verdict.code), (uintptr_t)model);
+	struct set_range r = {.first = *next, .like = e};
+	size_t pos = 0;
+	uintptr_t i;
+
+	while ((i = (uintptr_t)ir_index_next(known, h, &pos))) {
+		const struct ir_verdict *v = &t->ranges[i - 1].like->verdict;
+
+		if (v->code == e->verdict.code && template_same_target(v->chain, c))
+			break;
+	}
+	if (!i && t->n_ranges == SET_MAX_RANGES)
+		return false;
+	if (!i) {
+		*next += c && c->template ? c->template->n : 1;
+		ARENA_PUSH(ir->arena, t->ranges, t->n_ranges, r);
+		i = t->n_ranges;
+		ir_index_add(known, ir->arena, h, (void *)i);
+	}
+	*ret_first = t->ranges[i - 1].first;
+	return true;
+}
+
 /* Numbers in order of first appearance; false: too many. */
 static bool number_verdicts(struct ir *ir, const struct ir_set *set, struct set_table *t,
 			    uint32_t *numbers)
 {
-	struct ir_index index = {0};
+	struct ir_index index = {0}, ranges = {0};
+	uint32_t next = 0, n;
 
 	for (size_t i = 0; i < set->n_elems; i++) {
 		const struct ir_elem *e = &set->elems[i];
@@ -135,9 +166,12 @@ static bool number_verdicts(struct ir *ir, const struct ir_set *set, struct set_
 			numbers[i] = numbers[known - set->elems];
 			continue;
 		}
-		if (t->n_verdicts == SET_MAX_VERDICTS)
+		if (!find_range(ir, t, &ranges, e, &next, &numbers[i]))
 			return false;
-		numbers[i] = t->n_verdicts;
+		if (e->verdict.chain && e->verdict.chain->template)
+			numbers[i] += e->verdict.chain->record;
+		n = t->n_verdicts;
+		ARENA_PUSH(ir->arena, t->numbers, n, numbers[i]);
 		ARENA_PUSH(ir->arena, t->verdicts, t->n_verdicts, e);
 		ir_index_add(&index, ir->arena, h, (void *)e);
 	}
@@ -170,7 +204,7 @@ int set_table_record(const struct ir_set *set, const struct set_table *t, const 
 			v++;
 	if (v && v == t->n_verdicts)
 		return -ENOENT;
-	put_record(set, t, e, v, ret);
+	put_record(set, t, e, t->n_verdicts ? t->numbers[v] : 0, ret);
 	return 0;
 }
 

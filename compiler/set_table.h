@@ -9,9 +9,10 @@
  *	BOXES	concatenations of ranges	field by field
  *
  * Sets whose elements may change, or expire, are never code. Records are u32 words: the verdict's
- * number or the data, then a word for each state that an element keeps: which counter, or the
- * state's place in the shared area; then, in maps to limits or quotas that differ, which kind of
- * them. So a program does not grow with its sets, but for the verdicts and the kinds.
+ * number (for chains of a template: the first of a range, and the chain's own record) or the data,
+ * then a word for each state that an element keeps: which counter, or the state's place in the
+ * shared area; then, in maps to limits or quotas that differ, which kind of them. So a program does
+ * not grow with its sets, but for the verdicts and the kinds.
  *
  * Times of expiry are ns of CLOCK_MONOTONIC; the kernel's own are ticks (nft_set_elem_expired()), so
  * that the two may differ by a tick.
@@ -23,7 +24,7 @@
 #include "ir.h"
 
 #define SET_MAX_CODE	 64   /* elements of CODE */
-#define SET_MAX_VERDICTS 32768 /* each is code */
+#define SET_MAX_RANGES	 32768 /* each is code */
 #define SET_MAX_KINDS	 256   /* likewise */
 
 enum set_form {
@@ -36,8 +37,15 @@ enum set_form {
 struct set_table {
 	enum set_form form;
 	uint32_t data_words;		 /* of a record, before those of states */
-	const struct ir_elem **verdicts; /* by number: an element with each verdict */
+	const struct ir_elem **verdicts; /* an element with each verdict */
+	uint32_t *numbers;		 /* of these verdicts */
 	uint32_t n_verdicts;
+	/* Verdicts that are one piece of code: numbers from .first on. Ascending. */
+	struct set_range {
+		uint32_t first;
+		const struct ir_elem *like;
+	} *ranges;
+	uint32_t n_ranges;
 	const struct ir_elem **kinds; /* by number: an element with states of each kind */
 	uint32_t n_kinds;	      /* 0: no element has states */
 	void *blob;			 /* NULL: CODE; index: the element's place in set->elems */

@@ -193,7 +193,7 @@ static int make_value(const struct target *t, const struct set_elem *e, uint32_t
 		if (v->code != (int32_t)code || !v->chain != !e->verdict.chain ||
 		    (v->chain && strcmp(v->chain, e->verdict.chain) != 0))
 			continue;
-		words[0] = i;
+		words[0] = v->number;
 		return 0;
 	}
 	return -ENOENT;

@@ -141,7 +141,8 @@ static json_t *sets_to_json(const struct manifest *m)
 
 		for (uint32_t k = 0; k < s->n_verdicts; k++)
 			json_array_append_new(verdicts,
-					      json_pack("{s:i, s:o}", "code",
+					      json_pack("{s:i, s:i, s:o}", "number",
+							(int)s->verdicts[k].number, "code",
 							(int)s->verdicts[k].code, "chain",
 							bytes_to_json(s->verdicts[k].chain)));
 		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:o}", "family",

@@ -7,7 +7,7 @@
 
 #include "priv.h"
 
-#define MANIFEST_FORMAT 1
+#define MANIFEST_FORMAT 2
 
 struct mf_chain { /* a base chain */
 	struct rt_chain_status st;
@@ -39,8 +39,9 @@ struct mf_set { /* a set whose map can be changed while programs run */
 	uint8_t family;
 	const char *table, *name;
 	uint32_t id; /* of its map, "set_ID" */
-	/* What a verdict map may say, by number; else empty. */
+	/* What a verdict map may say; else empty. */
 	struct mf_verdict {
+		uint32_t number; /* as elements' records have it */
 		int32_t code; /* enum ir_verdict_code */
 		const char *chain;
 	} *verdicts;

@@ -152,6 +152,7 @@ static int make_verdicts(const struct set_table *t, struct mf_set *s)
 	for (uint32_t i = 0; i < t->n_verdicts; i++) {
 		const struct ir_verdict *v = &t->verdicts[i]->verdict;
 
+		s->verdicts[i].number = t->numbers[i];
 		s->verdicts[i].code = v->code;
 		s->verdicts[i].chain = v->chain ? v->chain->name : NULL;
 	}

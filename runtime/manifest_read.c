@@ -225,6 +225,7 @@ static bool read_set(struct manifest *m, const json_t *o, struct mf_set *s)
 	for (uint32_t i = 0; i < s->n_verdicts; i++) {
 		const json_t *v = json_array_get(verdicts, i);
 
+		s->verdicts[i].number = (uint32_t)get_int(v, "number");
 		s->verdicts[i].code = (int32_t)get_int(v, "code");
 		s->verdicts[i].chain = get_bytes(m, v, "chain");
 	}

@@ -138,6 +138,7 @@ static void rnd_env(const struct rnd *r, const struct rnd_packet *p, uint8_t hoo
 	env->mac = p->frame;
 	env->mac_len = RND_MAC;
 	env->now_ns = 1000000000; /* the machine is up for longer */
+	env->out = (struct ir_dev){.ifindex = 1, .name = "lo", .type = 772}; /* a test run's */
 	env->protocol = r->pf == NFPROTO_IPV4 ? 0x0800 : 0x86dd;
 }
 

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "bpf_run.h"
+#include "compiler/opt/opt.h"
+#include "ir_families.h"
 #include "ir_random.h"
 
 enum { CPUS = 2 };
@@ -203,6 +205,83 @@ static void test_parts(void **state)
 		run_random(seed, NFPROTO_IPV4, NF_INET_LOCAL_IN, 2, 2, 90);
 }
 
+/* ---- chains of the same shape: the model with each one's record ---- */
+
+static struct ir *parse(const char *text);
+
+static char *make_families(void)
+{
+	struct writer l = {0};
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	l.out = open_memstream(&l.text, &l.size);
+	l.sets_out = open_memstream(&l.sets, &l.sets_size);
+	put_families(&l);
+	fclose(l.out);
+	fclose(l.sets_out);
+	fputs("ir 1\n", out);
+	for (uint32_t i = 0; i < l.n_states; i++)
+		fprintf(out, "state #%u (counter)\n", i);
+	fprintf(out,
+		"%s%schain v4 ip t a base hook forward priority 0 policy accept {\n"
+		"rule 1 handle 1 { 0: verdict jump families }\n"
+		"rule 2 handle 2 { 0: guard eq (load nh 12 1) 0x0a 1: verdict drop }\n}\n"
+		"prog random v4 hook forward priority 0 { (v4 ip t a) }\n",
+		l.sets, l.text);
+	fclose(out);
+	free(l.text);
+	free(l.sets);
+	return text;
+}
+
+static void family_packet(struct rnd_packet *p)
+{
+	uint8_t *ip = p->frame + RND_MAC;
+
+	make_bytes(p->frame, sizeof(p->frame));
+	p->len = RND_MAC + 44;
+	p->frame[12] = 8;
+	p->frame[13] = 0;
+	ip[0] = 0x45;
+	ip[2] = 0;
+	ip[3] = 44;
+	ip[6] = ip[7] = 0;
+	ip[9] = rnd(2) ? 6 : 17;
+	ip[19] = (uint8_t)rnd(256); /* which chain */
+	ip[21] = (uint8_t)rnd(256);
+}
+
+static void test_families(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < n_seeds(12); seed++) {
+		struct rnd *r = calloc(1, sizeof(*r));
+		AUTO_FREE char *text = NULL;
+		struct bpf_run run = {0};
+		struct emitted e;
+
+		rng = (seed + 1) * 0x9e3779b97f4a7c15ull | 1;
+		r->pf = NFPROTO_IPV4;
+		r->x = rng;
+		text = make_families();
+		r->ir = parse(text);
+		opt_run(r->ir, &(struct opt_options){.seed = rng, .least_alike = 2});
+		shown = r;
+		for (uint32_t i = 0; i < RND_PACKETS; i++)
+			family_packet(&r->packets[i]);
+		e = compile(r->ir);
+		if (load(&run, &e, r->ir))
+			compare_packets(r, &run, NF_INET_FORWARD);
+		bpf_run_fini(&run);
+		emitted_fini(&e);
+		shown = NULL;
+		ir_free(r->ir);
+		free(r);
+	}
+}
+
 /* ---- messages ---- */
 
 static bool eval_nothing(const struct ir_sel *sel, const struct ir_env *env, uint8_t *out)
@@ -290,6 +369,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_bases, show_failed),
 		cmocka_unit_test_teardown(test_output, show_failed),
 		cmocka_unit_test_teardown(test_parts, show_failed),
+		cmocka_unit_test_teardown(test_families, show_failed),
 		cmocka_unit_test(test_missing_helper),
 		cmocka_unit_test(test_texts),
 	};

@@ -17,100 +17,12 @@
 #include "compiler/dispatch.h"
 #include "compiler/ir_eval.h"
 #include "compiler/opt/opt.h"
+#include "compiler/template.h"
+#include "ir_families.h"
 
 enum { N_PACKETS = 200, MAX_RULES = 150 };
 
-static uint64_t rng;
-
-static uint32_t rnd(uint32_t n)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (uint32_t)(rng >> 20) % n;
-}
-
 /* ---- lists ---- */
-
-/* What rules look at; the first bytes of constants come from few values, so that rules overlap. */
-static const struct field {
-	const char *sel;
-	uint8_t width;
-} fields[] = {
-	{"(load nh 12 4)", 4},
-	{"(load nh 12 3)", 3},
-	{"(load nh 12 1)", 1},
-	{"(and (load nh 12 4) 0xfffff000)", 4},
-	{"(load nh 16 4)", 4},
-	{"(meta l4proto)", 1},
-	{"(load th 0 2)", 2},
-	{"(load th 2 2)", 2},
-	{"(and (load th 13 1) 0x12)", 1},
-	{"(meta mark)", 4},
-	{"(concat (load nh 16 4) (load th 2 2))", 6},
-	{"(load nh 40 2)", 2},
-	{"(load th 0 1)", 1},
-	{"(meta oif)", 4},
-	{"(meta iifname)", 16},
-	{"(load nh 9 1)", 1},
-	{"(load th 0 4)", 4},
-	{"(and (load th 2 2) 0xfff0)", 2},
-	{"(and (load nh 16 4) 0xff00ff00)", 4},
-};
-
-struct writer {
-	FILE *out;
-	char *text;
-	size_t size;
-	uint32_t n_states, n_sets;
-	char *sets;
-	size_t sets_size;
-	FILE *sets_out;
-	uint32_t palette[4], n_palette; /* the fields this chain uses */
-	uint32_t n_kinds;		/* how many kinds of guards */
-	bool plain;			/* rules decide and have no second thoughts */
-};
-
-static uint8_t small_byte(void)
-{
-	static const uint8_t bytes[] = {0, 1, 6, 10, 17, 22, 80, 192, 254, 255};
-
-	return rnd(8) ? bytes[rnd(sizeof(bytes))] : (uint8_t)rnd(256);
-}
-
-static void put_bytes(FILE *f, const uint8_t *b, uint32_t n)
-{
-	fputs("0x", f);
-	for (uint32_t i = 0; i < n; i++)
-		fprintf(f, "%02x", b[i]);
-}
-
-static void make_bytes(uint8_t *b, uint32_t n)
-{
-	bool zero = rnd(6) == 0; /* what a device has that is not there */
-
-	for (uint32_t i = 0; i < n; i++)
-		b[i] = zero ? 0 : small_byte();
-}
-
-static void put_range(FILE *f, uint32_t width)
-{
-	uint8_t lo[16], hi[16];
-
-	make_bytes(lo, width);
-	make_bytes(hi, width);
-	if (rnd(2))
-		memcpy(hi, lo, width - 1);
-	if (memcmp(lo, hi, width) > 0 && rnd(20)) {
-		put_bytes(f, hi, width);
-		fputs("..", f);
-		put_bytes(f, lo, width);
-		return;
-	}
-	put_bytes(f, lo, width);
-	fputs("..", f);
-	put_bytes(f, hi, width);
-}
 
 static int compare16(const void *a, const void *b)
 {
@@ -227,13 +139,20 @@ static char *make_list(void)
 	put_chain(&l, "b base hook input priority 0 policy accept", rnd(MAX_RULES), true);
 	put_chain(&l, "d", rnd(12), false);
 	put_chain(&l, "e", rnd(3) ? rnd(40) : 0, false);
+	if (rnd(2))
+		put_families(&l);
+	else
+		fputs("chain v4 ip t families {\n}\n", l.out);
 	fclose(l.out);
 	fclose(l.sets_out);
 	out = open_memstream(&text, &size);
 	fputs("ir 1\n", out);
 	for (uint32_t i = 0; i < l.n_states; i++)
 		fprintf(out, "state #%u (counter)\n", i);
-	fprintf(out, "%s%sprog p v4 hook input priority 0 { (v4 ip t b) }\n", l.sets, l.text);
+	/* Its rules come first. */
+	fprintf(out, "%s%schain v4 ip t a base hook input priority 0 policy accept {\n"
+		"rule 1 handle 1 { 0: verdict jump families }\n}\nprog p v4 hook input priority 0 { (v4 ip t a) (v4 ip t b) }\n", l.sets,
+		l.text);
 	fclose(out);
 	free(l.text);
 	free(l.sets);
@@ -407,6 +326,17 @@ static void compare(const char *text, struct side *a, struct side *b)
 	}
 }
 
+static uint32_t n_templates, n_records;
+
+static uint32_t has_records(const struct ir *ir)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < ir->n_templates; i++)
+		n += ir->templates[i]->n_words && ir->templates[i]->n > 1;
+	return n;
+}
+
 static void one_list(void)
 {
 	AUTO_FREE char *text = make_list();
@@ -414,7 +344,9 @@ static void one_list(void)
 	AUTO_FREE char *why = NULL, *printed = NULL, *again = NULL;
 	struct ir *copy;
 
-	opt_run(b.ir, &(struct opt_options){.seed = rng});
+	opt_run(b.ir, &(struct opt_options){.seed = rng, .least_alike = 1 + rnd(4)});
+	n_templates += b.ir->n_templates;
+	n_records += has_records(b.ir);
 	why = ir_check(b.ir);
 	if (why)
 		fail_msg("%s\n%s", why, text);
@@ -449,6 +381,8 @@ static void test_random_lists(void **state UNUSED)
 	}
 	for (int f = IR_FORM_CODE; f <= IR_FORM_BOXES; f++)
 		print_message("form %d: %u\n", f, used[f]);
+	print_message("templates: %u, with records %u\n", n_templates, n_records);
+	assert_true(n_records);
 	assert_true(used[IR_FORM_CODE] && used[IR_FORM_HASH] && used[IR_FORM_TREE]);
 }
 

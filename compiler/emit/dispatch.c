@@ -19,8 +19,9 @@ struct look_up {
 	LLVMBasicBlockRef miss;
 	struct shape {
 		LLVMBasicBlockRef block;
-		LLVMValueRef counters[DISPATCH_MAX_COUNTERS]; /* phis */
-		uint32_t n_counters;
+		LLVMValueRef numbers[DISPATCH_MAX_NUMBERS]; /* phis */
+		uint32_t n_numbers;
+		bool is_counter[DISPATCH_MAX_NUMBERS];
 	} *shapes;
 };
 
@@ -104,7 +105,7 @@ static void follow_record(struct gen *g, const struct look_up *l, const LLVMValu
 		struct shape *s = &l->shapes[i];
 
 		numbers[i] = i;
-		targets[i] = s->n_counters && n > 1 ? gen_block(g, "") : s->block;
+		targets[i] = s->n_numbers && n > 1 ? gen_block(g, "") : s->block;
 	}
 	if (n > 1)
 		gen_number_tree(g, words[0], numbers, targets, n);
@@ -114,8 +115,8 @@ static void follow_record(struct gen *g, const struct look_up *l, const LLVMValu
 		struct shape *s = &l->shapes[i];
 		LLVMBasicBlockRef from = targets[i] == s->block ? here : targets[i];
 
-		for (uint32_t k = 0; k < s->n_counters; k++)
-			LLVMAddIncoming(s->counters[k], (LLVMValueRef *)&words[first + k], &from,
+		for (uint32_t k = 0; k < s->n_numbers; k++)
+			LLVMAddIncoming(s->numbers[k], (LLVMValueRef *)&words[first + k], &from,
 					1);
 		if (targets[i] != s->block) {
 			gen_at(g, targets[i]);
@@ -129,7 +130,7 @@ static void search_blob(struct gen *g, const struct look_up *l)
 	/* The blob is a map of its own: section .data.disp_ID. */
 	const char *name = arena_printf(g->arena, "disp_%u", l->d->id);
 	LLVMValueRef blob = gen_blob_global(g, name, l->t->blob, l->t->blob_size);
-	LLVMValueRef index = call_classify(g, l, blob), words[1 + DISPATCH_MAX_COUNTERS];
+	LLVMValueRef index = call_classify(g, l, blob), words[1 + DISPATCH_MAX_NUMBERS];
 	uint32_t n = dispatch_words(l->t);
 
 	/* A miss is above all of them; and the verifier sees what the index is for. */
@@ -145,15 +146,15 @@ static void search_blob(struct gen *g, const struct look_up *l)
 
 static LLVMBasicBlockRef leaf(struct gen *g, const struct look_up *l, const struct dispatch_piece *p)
 {
-	uint32_t words[1 + DISPATCH_MAX_COUNTERS], first = l->t->n_shapes > 1;
+	uint32_t words[1 + DISPATCH_MAX_NUMBERS], first = l->t->n_shapes > 1;
 	LLVMBasicBlockRef here = gen_here(g), bb = gen_block(g, "row");
 	struct shape *s = &l->shapes[l->t->shape[p->rule]];
 
 	dispatch_record(l->d, l->t, p->rule, words);
-	for (uint32_t k = 0; k < s->n_counters; k++) {
+	for (uint32_t k = 0; k < s->n_numbers; k++) {
 		LLVMValueRef number = gen_i32(g, words[first + k]);
 
-		LLVMAddIncoming(s->counters[k], &number, &bb, 1);
+		LLVMAddIncoming(s->numbers[k], &number, &bb, 1);
 	}
 	gen_at(g, bb);
 	gen_goto(g, s->block);
@@ -203,8 +204,10 @@ static void make_shapes(struct gen *g, struct look_up *l)
 		s->block = gen_block(g, "shape");
 		gen_at(g, s->block);
 		for (uint32_t k = 0; k < r->n_steps; k++)
-			if (dispatch_counter(&r->steps[k]))
-				s->counters[s->n_counters++] = LLVMBuildPhi(g->b, g->i32, "");
+			if (dispatch_counter(&r->steps[k]) || dispatch_target(&r->steps[k])) {
+				s->is_counter[s->n_numbers] = dispatch_counter(&r->steps[k]);
+				s->numbers[s->n_numbers++] = LLVMBuildPhi(g->b, g->i32, "");
+			}
 	}
 	gen_at(g, here);
 }
@@ -214,17 +217,18 @@ static void gen_shape(struct gen *g, const struct look_up *l, uint32_t i)
 	struct shape *s = &l->shapes[i];
 
 	gen_at(g, s->block);
-	for (uint32_t k = 0; k < s->n_counters; k++) {
+	for (uint32_t k = 0; k < s->n_numbers; k++) {
 		/* For the verifier; it always is. */
-		gen_require(g,
-			    LLVMBuildICmp(g->b, LLVMIntULT, s->counters[k],
-					  gen_i32(g, g->ir->n_counters), ""),
-			    l->miss, false);
-		s->counters[k] = LLVMBuildZExt(g->b, s->counters[k], g->i64, "");
+		if (s->is_counter[k])
+			gen_require(g,
+				    LLVMBuildICmp(g->b, LLVMIntULT, s->numbers[k],
+						  gen_i32(g, g->ir->n_counters), ""),
+				    l->miss, false);
+		s->numbers[k] = LLVMBuildZExt(g->b, s->numbers[k], g->i64, "");
 	}
-	g->p->counters = s->counters;
+	g->p->numbers = s->numbers;
 	gen_rule(g, &l->d->rules[l->t->shapes[i]], l->miss);
-	g->p->counters = NULL;
+	g->p->numbers = NULL;
 }
 
 void gen_dispatch(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef next)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "../template.h"
 #include "blob.h"
 #include "gen.h"
 
@@ -99,16 +100,33 @@ static void count(struct gen *g, const struct ir_state *state)
 	count_at(g, LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, ""));
 }
 
-/* A rule behind a dispatch shares its code with others: the record says which counter. */
-static void count_step(struct gen *g, const struct ir_step *st)
+static bool in_record(const struct ir_step *st)
+{
+	return st->params && st->params->state;
+}
+
+/* A number out of a map that is at most @most: the verifier does not know. */
+static LLVMValueRef bounded(struct gen *g, LLVMValueRef number, uint32_t most,
+			    LLVMBasicBlockRef fail)
+{
+	gen_require(g, LLVMBuildICmp(g->b, LLVMIntULE, number, gen_i32(g, most), ""), fail, false);
+	return LLVMBuildZExt(g->b, number, g->i64, "");
+}
+
+/* A rule behind a dispatch, or of a model, shares its code with others: a record says which. */
+static void count_step(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 {
 	LLVMValueRef at;
 
-	if (!g->p->counters) {
+	if (g->p->numbers) {
+		at = *g->p->numbers++;
+	} else if (in_record(st)) {
+		at = bounded(g, gen_record_word(g, st->params->state), g->ir->n_counters - 1, fail);
+	} else {
 		count(g, st->state);
 		return;
 	}
-	at = LLVMBuildMul(g->b, *g->p->counters++, gen_i64(g, 16), "");
+	at = LLVMBuildMul(g->b, at, gen_i64(g, 16), "");
 	count_at(g, LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, ""));
 }
 
@@ -160,16 +178,26 @@ void gen_state_effect_at(struct gen *g, const struct ir_state *like, LLVMValueRe
 	call_helper(g, like->op, at, like->param, NULL, 0, fail);
 }
 
+static LLVMValueRef recorded_state(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
+{
+	uint32_t most = g->ir->shared_state_size - st->effect->state_size;
+	LLVMValueRef at = bounded(g, gen_record_word(g, st->params->state), most, fail);
+
+	return LLVMBuildGEP2(g->b, g->i8, g->state, &at, 1, "");
+}
+
 void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 {
 	struct val *vals = arena_alloc(g->arena, (st->n_args + 1) * sizeof(*vals));
+	LLVMValueRef at;
 
 	if (st->effect->per_cpu) {
-		count_step(g, st);
+		count_step(g, st, fail);
 		return;
 	}
 	for (uint32_t i = 0; i < st->n_args; i++)
 		vals[i] = gen_sel_now(g, st->args[i], fail);
-	call_helper(g, st->effect, gen_state_at(g, st->state), st->state ? st->state->param : st->param, vals,
-		    st->n_args, fail);
+	at = in_record(st) ? recorded_state(g, st, fail) : gen_state_at(g, st->state);
+	call_helper(g, st->effect, at, st->state ? st->state->param : st->param, vals, st->n_args,
+		    fail);
 }

@@ -190,11 +190,12 @@ static void call_function(struct gen *g, const struct gen_fn *f, bool is_jump)
 	gen_return(g);
 }
 
-void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump)
+void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump, LLVMValueRef record)
 {
-	uint32_t to = g->p->plan->index[c->id];
+	uint32_t to = plan_number(g->p->plan, c);
 	const struct plan_local *callee = plan_fn_find(g->f->plan, to);
 
+	gen_record_pass(g, to, record ? record : gen_i32(g, c->record));
 	if (g->p->functions[to]) {
 		call_function(g, g->p->functions[to], is_jump);
 		return;

@@ -120,7 +120,7 @@ void gen_call_function(struct gen *g, const struct gen_fn *f, LLVMBasicBlockRef 
 		struct ir_verdict v = {.code = f->exits[i - 1]};
 
 		gen_at(g, targets[i]);
-		gen_verdict(g, &v);
+		gen_verdict(g, &v, NULL);
 	}
 }
 

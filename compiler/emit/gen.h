@@ -81,7 +81,10 @@ struct gen_prog {
 		struct val val;
 	} *cache;
 	uint32_t stamp;
-	const LLVMValueRef *counters; /* numbers of the running rule's, next first; NULL: its own */
+	/* Of the running rule's counters and chain, next first; NULL: its own. */
+	const LLVMValueRef *numbers;
+	LLVMValueRef record;   /* of the running chain; NULL: not asked for in this rule */
+	uint32_t records_at;   /* in the frame: their numbers */
 	uint32_t chain; /* plan index of the running chain */
 	uint32_t rule;	/* index in its rules */
 };
@@ -194,19 +197,22 @@ LLVMValueRef gen_chunk_array(struct gen *g, const struct val *vals, uint32_t n);
 
 /* guard.c: go on where it holds, else to @fail */
 void gen_guard(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail);
-LLVMValueRef val_equal(struct gen *g, const struct val *v, const uint8_t *bytes);
 /* v < bytes (or <=) as branches. */
 void val_less(struct gen *g, const struct val *v, const uint8_t *bytes, bool or_equal,
 	      LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
 
 void val_range(struct gen *g, const struct val *v, const uint8_t *lo, const uint8_t *hi,
 	       LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
+/* The same with bounds that are not known before: lo <= hi. */
+void val_between(struct gen *g, const struct val *v, const struct val *lo, const struct val *hi,
+		 LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
 
 /* set.c */
 /*
  * A look-up. hit() is called with the builder in a block of its own, once for each way to hit, and
  * has to end the block; @e is the element (of a verdict map: one with this verdict), or NULL when
- * it is only known at run time; @data then is what a map of data holds.
+ * it is only known at run time; @data then is what a map of data holds. With a verdict map @data is
+ * the record of the chain that the verdict leads to, or NULL: as the chain says.
  */
 struct set_hit {
 	void (*hit)(struct gen *g, void *arg, const struct ir_elem *e, const struct val *data);
@@ -214,11 +220,13 @@ struct set_hit {
 	LLVMBasicBlockRef miss;
 	/* Where an element's limit or quota ends the rule; NULL: what elements keep is left alone. */
 	LLVMBasicBlockRef broken;
+	const struct ir_params *params; /* of elements: what a record says; NULL: none */
 };
 void gen_lookup(struct gen *g, const struct ir_set *set, const struct val *key,
 		const struct set_hit *h);
 void gen_in_set(struct gen *g, const struct ir_set *set, const struct val *key,
-		LLVMBasicBlockRef hit, LLVMBasicBlockRef miss, LLVMBasicBlockRef broken);
+		const struct ir_params *params, LLVMBasicBlockRef hit, LLVMBasicBlockRef miss,
+		LLVMBasicBlockRef broken);
 struct val gen_map_data(struct gen *g, const struct ir_set *set, const struct val *key,
 			LLVMBasicBlockRef miss);
 
@@ -230,9 +238,19 @@ void gen_globals(struct gen *g);
 /* Finds this CPU's counters; at a function's start. */
 void gen_counters_init(struct gen *g, bool is_new);
 
+/* record.c: what the running chain, a template's model, takes out of its record */
+/* Before the words: finds the record. Valid to the end of the rule. */
+void gen_record_begin(struct gen *g);
+/* 1 + a word's number, as struct ir_params has it. */
+LLVMValueRef gen_record_word(struct gen *g, uint32_t at);
+struct val gen_record_const(struct gen *g, uint32_t at, uint32_t width);
+/* Chain @to (plan number) is to run by this record, if by any. */
+void gen_record_pass(struct gen *g, uint32_t to, LLVMValueRef number);
+
 /* rule.c */
 void gen_rule(struct gen *g, const struct ir_rule *rule, LLVMBasicBlockRef next);
-void gen_verdict(struct gen *g, const struct ir_verdict *v);
+/* @record: of the chain that it leads to; NULL: as the chain says. */
+void gen_verdict(struct gen *g, const struct ir_verdict *v, LLVMValueRef record);
 
 /* dispatch.c */
 /* Ends the block: to what the row found says, or to @next. */
@@ -246,7 +264,7 @@ void gen_number_tree(struct gen *g, LLVMValueRef number, const uint32_t *numbers
 void gen_accept(struct gen *g);
 void gen_drop(struct gen *g);
 void gen_return(struct gen *g);
-void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump);
+void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump, LLVMValueRef record);
 /* Notes which base chain runs. */
 void gen_base_number(struct gen *g, uint32_t base);
 

@@ -2,6 +2,7 @@
 /*
  * The call graph of a program: order of its chains, edges, dominators.
  */
+#include "../template.h"
 #include "plan.h"
 
 struct builder {
@@ -13,7 +14,7 @@ struct builder {
 	const struct ir_chain **post; /* finished chains, callees first */
 	uint32_t n_post;
 	bool cycle;
-	/* By plan number of the callee: 1 + rule of its last edge from the running chain. */
+	/* By plan number of the callee, times 2, + is_jump: caller and rule of its last edge. */
 	uint64_t *last_edge;
 };
 
@@ -46,7 +47,7 @@ static void visit_verdict(struct builder *w, void *arg, uint32_t rule, const str
 	(void)arg;
 	(void)rule;
 	if (v->code == IR_JUMP || v->code == IR_GOTO)
-		visit(w, v->chain);
+		visit(w, template_model(v->chain));
 }
 
 static void visit(struct builder *w, const struct ir_chain *c)
@@ -90,16 +91,17 @@ static void add_edge(struct builder *w, void *arg, uint32_t rule, const struct i
 {
 	struct plan_chain *pc = arg;
 	struct plan_edge e = {.rule = rule, .is_jump = v->code == IR_JUMP};
-	uint64_t stamp;
+	uint64_t stamp, *last;
 
 	if (v->code != IR_JUMP && v->code != IR_GOTO)
 		return;
-	e.chain = w->plan->index[v->chain->id];
+	e.chain = plan_number(w->plan, v->chain);
 	/* The elements of a verdict map: one edge for all that say the same. */
-	stamp = ((uint64_t)(pc - w->plan->chains) << 32 | rule) * 2 + e.is_jump + 1;
-	if (w->last_edge[e.chain] == stamp)
+	last = &w->last_edge[2 * (size_t)e.chain + e.is_jump];
+	stamp = ((uint64_t)(pc - w->plan->chains) << 32 | rule) + 1;
+	if (*last == stamp)
 		return;
-	w->last_edge[e.chain] = stamp;
+	*last = stamp;
 	ARENA_PUSH(w->a, pc->edges, pc->n_edges, e);
 }
 
@@ -107,7 +109,7 @@ static void find_edges(struct builder *w, const struct ir_prog *prog)
 {
 	struct plan_chain *root = &w->plan->chains[PLAN_ROOT];
 
-	w->last_edge = arena_alloc(w->a, w->plan->n_chains * sizeof(*w->last_edge));
+	w->last_edge = arena_alloc(w->a, 2 * (size_t)w->plan->n_chains * sizeof(*w->last_edge));
 	for (uint32_t i = 0; i < prog->n_bases; i++) {
 		struct plan_edge e = {.rule = i,
 				      .chain = w->plan->index[prog->bases[i]->id],
@@ -120,6 +122,24 @@ static void find_edges(struct builder *w, const struct ir_prog *prog)
 
 		for (uint32_t r = 0; r < pc->n_rules; r++)
 			each_verdict(w, pc->chain, r, add_edge, pc);
+	}
+}
+
+/* Chains of templates that call each other need a number each at the same time. */
+static void find_record_levels(struct plan *plan)
+{
+	for (uint32_t i = 1; i < plan->n_chains; i++) {
+		struct plan_chain *pc = &plan->chains[i];
+		uint32_t below;
+
+		pc->has_record = pc->chain->template && pc->chain->template->n_words;
+		below = pc->record_level + pc->has_record;
+		plan->n_record_levels = MAX(plan->n_record_levels, below);
+		for (uint32_t k = 0; k < pc->n_edges; k++) {
+			struct plan_chain *to = &plan->chains[pc->edges[k].chain];
+
+			to->record_level = MAX(to->record_level, below);
+		}
 	}
 }
 
@@ -235,6 +255,11 @@ struct plan_pos plan_join(const struct plan *plan, struct plan_pos a, struct pla
 	return a;
 }
 
+uint32_t plan_number(const struct plan *plan, const struct ir_chain *c)
+{
+	return plan->index[template_model(c)->id];
+}
+
 struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog *prog)
 {
 	struct builder w = {.a = a, .ir = ir, .plan = ARENA_NEW(a, struct plan)};
@@ -243,6 +268,7 @@ struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog
 	if (w.cycle)
 		return NULL;
 	find_edges(&w, prog);
+	find_record_levels(w.plan);
 	number_rules(w.plan);
 	find_bases(w.plan);
 	find_dominators(&w);

@@ -47,6 +47,9 @@ struct plan_chain {
 	uint32_t first_base, last_base;
 	/* Dominator tree: every way here leads through idom, from rule idom_rule on. */
 	uint32_t idom, idom_rule, depth;
+	/* Of a template, with records: the level of its number, callers' are lower. */
+	bool has_record;
+	uint32_t record_level;
 	bool is_function;
 	struct plan_run *parts; /* in order */
 	uint32_t n_parts;
@@ -61,13 +64,16 @@ struct plan_chain {
 struct plan {
 	struct plan_chain *chains; /* callers before callees; [0] is the root */
 	uint32_t n_chains;
-	uint32_t *index;    /* ir_chain.id → number here, PLAN_NONE: not reached */
+	uint32_t *index;    /* ir_chain.id, of a template the model's → number here, PLAN_NONE: not reached */
 	uint32_t n_functions; /* with parts, without the program */
+	uint32_t n_record_levels;
 	uint32_t call_depth;  /* of them below the program */
 	uint32_t size;	    /* estimate: instructions of the largest function */
 	bool *kept;	    /* by selector id: has a slot, is computed at one place */
 };
 
+/* The number of what stands for @c. */
+uint32_t plan_number(const struct plan *plan, const struct ir_chain *c);
 /* Everything in @a. NULL: the chains of @prog call each other in a cycle. */
 struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog *prog);
 /* Fills is_function, parts and what sums them up (plan_cut.c). */

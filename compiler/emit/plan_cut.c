@@ -13,6 +13,7 @@ enum {
 	PART_LEAST = 1000,	/* not worth a call */
 	RECHECK_MAX = 20000,	/* of a chain, over all ways to it, before it becomes a function */
 	CALL_SIZE = 20,
+	EDGE_SIZE = 5,
 	MAX_CALLS = 2,		/* nested; all of them share 512 bytes of stack */
 	MAX_FUNCTIONS = 200,	/* the kernel allows 256 */
 };
@@ -36,7 +37,7 @@ struct cutter {
 static uint32_t set_size(const struct ir_set *set, uint32_t per_elem)
 {
 	if (set_table_form(set) != SET_FORM_CODE)
-		return 30 + 15 * set->n_states + (set->kind == IR_VERDICT_MAP ? per_elem * (uint32_t)set->n_elems : 0);
+		return 30 + 15 * set->n_states;
 	return (uint32_t)set->n_elems *
 	       (per_elem + 3 * ((set->width + 7u) / 8) * (set->ranged ? set->n_fields : 1) +
 		10 * set->n_states);
@@ -114,6 +115,8 @@ static void add_rule(struct cutter *w, const struct plan_chain *pc, uint32_t r, 
 		uint32_t to = pc->edges[*edge].chain;
 		const struct estimate *e = &w->of[to];
 
+		sum->size += EDGE_SIZE;
+		sum->checks += EDGE_SIZE;
 		if (w->plan->chains[to].is_function) {
 			sum->size += CALL_SIZE;
 			sum->checks += CALL_SIZE;

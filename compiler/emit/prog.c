@@ -41,6 +41,8 @@ static void lay_out_frame(struct gen *g)
 		p->key_at = at;
 		at += IR_MAX_WIDTH;
 	}
+	p->records_at = at;
+	at += ROUND_UP(4 * p->plan->n_record_levels, 8u);
 	used = at + STACK_SPARE + STACK_CALL * p->plan->call_depth +
 	       8 * (1 + g->f->plan->n_levels);
 	plan_place(g->arena, g->ir, p->plan, used < STACK ? STACK - used : 0);
@@ -98,7 +100,7 @@ static void gen_bases(struct gen *g)
 		if (p->prog->n_bases > 1)
 			gen_base_number(g, i);
 		gen_place(g, PLAN_ROOT, i);
-		gen_goto(g, gen_rule_block(g, p->plan->index[p->prog->bases[i]->id], 0));
+		gen_goto(g, gen_rule_block(g, plan_number(p->plan, p->prog->bases[i]), 0));
 	}
 	gen_at(g, p->bases[p->prog->n_bases]);
 	gen_debug_at(g, g->f->subprogram, 0);

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "../set_table.h"
+#include "../template.h"
 #include "blob.h"
 #include "gen.h"
 
@@ -22,13 +23,54 @@ static bool is_point(const struct ir_set *set, const struct ir_elem *e)
 	return e->lo == e->hi || memcmp(e->lo, e->hi, set->width) == 0;
 }
 
+/* What an element keeps: @word, out of a record, says where. One shape for all elements of a set. */
+static void run_state(struct gen *g, const struct search *s, const struct ir_state *like,
+		      LLVMValueRef word)
+{
+	const struct ir_step step = {.kind = IR_EFFECT, .effect = like->op, .state = (void *)like};
+	const LLVMValueRef *saved = g->p->numbers;
+
+	if (like->op->per_cpu) {
+		/* For the verifier; it always is. */
+		gen_require(g,
+			    LLVMBuildICmp(g->b, LLVMIntULT, word, gen_i32(g, g->ir->n_counters), ""),
+			    s->hit->miss, false);
+		word = LLVMBuildZExt(g->b, word, g->i64, "");
+		g->p->numbers = &word;
+		gen_effect(g, &step, s->hit->broken);
+		g->p->numbers = saved;
+		return;
+	}
+	gen_require(g,
+		    LLVMBuildICmp(g->b, LLVMIntULE, word,
+				  gen_i32(g, g->ir->shared_state_size - like->op->state_size), ""),
+		    s->hit->miss, false);
+	word = LLVMBuildZExt(g->b, word, g->i64, "");
+	gen_state_effect_at(g, like, LLVMBuildGEP2(g->b, g->i8, g->state, &word, 1, ""),
+			    s->hit->broken);
+}
+
+/* 1 + where a model's record has the words of @e. */
+static uint32_t elem_at(const struct search *s, const struct ir_elem *e)
+{
+	const struct ir_params *p = s->hit->params;
+
+	return p->elems + (uint32_t)(e - s->set->elems) * p->elem_words;
+}
+
 static LLVMBasicBlockRef hit_block(struct gen *g, const struct search *s, const struct ir_elem *e)
 {
 	LLVMBasicBlockRef here = gen_here(g), bb = gen_block(g, "hit");
 
 	gen_at(g, bb);
-	for (uint32_t i = 0; s->hit->broken && i < s->set->n_states; i++)
-		gen_state_effect(g, e->states[i], s->hit->broken);
+	for (uint32_t i = 0; s->hit->broken && i < s->set->n_states; i++) {
+		if (s->hit->params && s->hit->params->elem_states)
+			run_state(g, s, e->states[i],
+				  gen_record_word(g, elem_at(s, e) +
+							     s->hit->params->elem_states - 1 + i));
+		else
+			gen_state_effect(g, e->states[i], s->hit->broken);
+	}
 	s->hit->hit(g, s->hit->arg, e, NULL);
 	gen_at(g, here);
 	return bb;
@@ -94,10 +136,27 @@ static void search_fields(struct gen *g, const struct search *s, const struct ir
 	}
 }
 
+/* Keys that only a record knows: one after the other. */
+static void search_record(struct gen *g, const struct search *s, size_t n, LLVMBasicBlockRef miss)
+{
+	for (size_t i = 0; i < n; i++) {
+		LLVMBasicBlockRef next = i + 1 < n ? gen_block(g, "") : miss;
+		uint32_t at = elem_at(s, &s->set->elems[i]);
+		LLVMBasicBlockRef hit = hit_block(g, s, &s->set->elems[i]);
+		struct val lo = gen_record_const(g, at, s->set->width);
+		struct val hi = gen_record_const(g, at + s->hit->params->elem_hi, s->set->width);
+
+		val_between(g, s->key, &lo, &hi, hit, next);
+		gen_at(g, next);
+	}
+}
+
 static void search_inline(struct gen *g, const struct search *s, size_t n, LLVMBasicBlockRef miss)
 {
 	if (n == 0)
 		gen_goto(g, miss);
+	else if (s->hit->params && s->hit->params->elem_hi)
+		search_record(g, s, n, miss);
 	else if (s->set->ranged)
 		search_fields(g, s, s->set->elems, n, miss);
 	else
@@ -140,53 +199,31 @@ static struct val load_bytes(struct gen *g, LLVMValueRef from, uint32_t width)
 	return v;
 }
 
-/* What an element keeps: its record says where. One shape for all elements of a set. */
-static void run_state(struct gen *g, const struct search *s, const struct ir_state *like,
-		      LLVMValueRef word)
-{
-	const struct ir_step step = {.kind = IR_EFFECT, .effect = like->op, .state = (void *)like};
-	const LLVMValueRef *saved = g->p->counters;
-
-	if (like->op->per_cpu) {
-		/* For the verifier; it always is. */
-		gen_require(g,
-			    LLVMBuildICmp(g->b, LLVMIntULT, word, gen_i32(g, g->ir->n_counters), ""),
-			    s->hit->miss, false);
-		word = LLVMBuildZExt(g->b, word, g->i64, "");
-		g->p->counters = &word;
-		gen_effect(g, &step, s->hit->broken);
-		g->p->counters = saved;
-		return;
-	}
-	gen_require(g,
-		    LLVMBuildICmp(g->b, LLVMIntULE, word,
-				  gen_i32(g, g->ir->shared_state_size - like->op->state_size), ""),
-		    s->hit->miss, false);
-	word = LLVMBuildZExt(g->b, word, g->i64, "");
-	gen_state_effect_at(g, like, LLVMBuildGEP2(g->b, g->i8, g->state, &word, 1, ""),
-			    s->hit->broken);
-}
-
 /* The verdict's number out of the record picks the hit. */
 static void follow_verdict(struct gen *g, const struct search *s, const struct set_table *t,
 			   LLVMValueRef number, LLVMBasicBlockRef miss)
 {
-	LLVMBasicBlockRef *targets = arena_alloc(g->arena, (t->n_verdicts + 1) * sizeof(*targets));
-	uint32_t *numbers = arena_alloc(g->arena, (t->n_verdicts + 1) * sizeof(*numbers));
+	LLVMBasicBlockRef *targets = arena_alloc(g->arena, (t->n_ranges + 1) * sizeof(*targets));
+	uint32_t *numbers = arena_alloc(g->arena, (t->n_ranges + 1) * sizeof(*numbers));
 	LLVMBasicBlockRef here = gen_here(g);
 
-	if (!t->n_verdicts) {
+	if (!t->n_ranges) {
 		gen_goto(g, miss);
 		return;
 	}
-	for (uint32_t i = 0; i < t->n_verdicts; i++) {
-		numbers[i] = i;
+	for (uint32_t i = 0; i < t->n_ranges; i++) {
+		const struct ir_elem *like = t->ranges[i].like;
+		struct val record = {.width = 4};
+
+		numbers[i] = t->ranges[i].first;
 		targets[i] = gen_block(g, "hit");
 		gen_at(g, targets[i]);
-		s->hit->hit(g, s->hit->arg, t->verdicts[i], NULL);
+		record.chunk[0] = LLVMBuildSub(g->b, number, gen_i32(g, numbers[i]), "");
+		s->hit->hit(g, s->hit->arg, like,
+			    like->verdict.chain && like->verdict.chain->template ? &record : NULL);
 	}
 	gen_at(g, here);
-	gen_number_tree(g, number, numbers, targets, t->n_verdicts);
+	gen_number_tree(g, number, numbers, targets, t->n_ranges);
 }
 
 static LLVMValueRef find_in_blob(struct gen *g, const struct search *s, const struct set_table *t,
@@ -311,9 +348,10 @@ static void go_to_block(struct gen *g, void *arg, const struct ir_elem *e, const
 }
 
 void gen_in_set(struct gen *g, const struct ir_set *set, const struct val *key,
-		LLVMBasicBlockRef hit, LLVMBasicBlockRef miss, LLVMBasicBlockRef broken)
+		const struct ir_params *params, LLVMBasicBlockRef hit, LLVMBasicBlockRef miss,
+		LLVMBasicBlockRef broken)
 {
-	struct set_hit h = {go_to_block, hit, miss, broken};
+	struct set_hit h = {go_to_block, hit, miss, broken, params};
 
 	gen_lookup(g, set, key, &h);
 }
@@ -342,7 +380,7 @@ struct val gen_map_data(struct gen *g, const struct ir_set *set, const struct va
 			LLVMBasicBlockRef miss)
 {
 	struct join j = {.block = gen_block(g, "data"), .width = set->data_width};
-	struct set_hit h = {join_data, &j, miss, miss};
+	struct set_hit h = {join_data, &j, miss, miss, NULL};
 	struct val v = {.width = set->data_width};
 	LLVMBasicBlockRef here = gen_here(g);
 

@@ -4,6 +4,7 @@
  * and neither LLVM nor the verifier nor a branch's reach has room for everything: a run ends where
  * the chains that it jumps to have become too large.
  */
+#include "../template.h"
 #include "opt.h"
 
 enum {
@@ -15,6 +16,7 @@ static void add_rule(struct opt_budget *b, const struct ir_rule *r);
 
 static void add_chain(struct opt_budget *b, const struct ir_chain *c)
 {
+	c = template_model(c);
 	if (b->seen[c->id] == b->run)
 		return;
 	b->seen[c->id] = b->run;

@@ -7,6 +7,7 @@
 void opt_run(struct ir *ir, const struct opt_options *opt)
 {
 	uint8_t *hooks = opt_hooks(ir);
+	struct opt_chain *chains = arena_alloc(ir->arena, MAX(ir->n_chains, 1u) * sizeof(*chains));
 	struct opt_budget budget;
 	struct opt_ends ends;
 
@@ -14,12 +15,15 @@ void opt_run(struct ir *ir, const struct opt_options *opt)
 	opt_ends_init(&ends, ir);
 	opt_budget_init(&budget, ir);
 	for (uint32_t i = 0; i < ir->n_chains; i++) {
-		struct opt_chain oc = {.ir = ir, .chain = ir->chains[i], .budget = &budget};
-
-		if (!oc.chain->lowered)
+		chains[i] = (struct opt_chain){
+			.ir = ir, .chain = ir->chains[i], .budget = &budget};
+		if (!ir->chains[i]->lowered)
 			continue;
-		opt_read(&ends, &oc);
-		opt_dead(&oc, hooks[i]);
-		opt_dispatch(&oc);
+		opt_read(&ends, &chains[i]);
+		opt_dead(&chains[i], hooks[i]);
 	}
+	opt_templates(ir, hooks, opt->least_alike);
+	for (uint32_t i = 0; i < ir->n_chains; i++)
+		if (ir->chains[i]->lowered && !ir->chains[i]->template)
+			opt_dispatch(&chains[i]);
 }

@@ -14,6 +14,7 @@
 
 struct opt_options {
 	uint64_t seed; /* of hashes: random, kept from packets' senders */
+	uint32_t least_alike; /* chains that make a template; 0: what is good */
 };
 
 /* Changes @ir in place. */
@@ -86,6 +87,13 @@ void opt_budget_begin(struct opt_budget *b);
 /* Counts the chains that @r leads to; false: too much now. */
 bool opt_budget_take(struct opt_budget *b, const struct ir_rule *r);
 
+/* ---- alike.c: chains that differ in nothing but what a template's record has ---- */
+
+bool opt_alike(const struct ir_chain *a, const struct ir_chain *b);
+uint64_t opt_hash_shape(const struct ir_chain *c);
+/* Of sets that are alike. */
+bool opt_same_keys(const struct ir_set *a, const struct ir_set *b);
+
 /* ---- the passes ---- */
 
 /* A chain with what its rules ask for; passes keep both in step. */
@@ -101,6 +109,8 @@ void opt_read(struct opt_ends *e, struct opt_chain *oc);
 /* dead.c: rules that cannot match never do. @hooks: of the chain, bits 1 << NF_INET_*. */
 void opt_dead(struct opt_chain *oc, uint8_t hooks);
 uint8_t *opt_hooks(struct ir *ir); /* by chain id */
+/* template.c: chains of the same shape share code; @least of them, or 0. */
+void opt_templates(struct ir *ir, const uint8_t *hooks, uint32_t least);
 /* dispatch.c: runs of rules become one look-up each; the last pass. */
 void opt_dispatch(struct opt_chain *oc);
 
