@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <linux/netfilter.h>
@@ -386,6 +387,45 @@ static void test_random_lists(void **state UNUSED)
 	assert_true(used[IR_FORM_CODE] && used[IR_FORM_HASH] && used[IR_FORM_TREE]);
 }
 
+/* ---- rules of which each leads to more code than a run may hold ---- */
+
+static char *make_large(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fputs("ir 1\nchain v4 ip t d {\n", out);
+	for (unsigned int i = 1; i <= 400; i++)
+		fprintf(out, "rule %u handle %u { 0: guard eq (meta l4proto) 0x%02x 1: verdict drop }\n"
+			"rule %u handle %u { 1: verdict continue }\n", 2 * i - 1, 2 * i - 1, i & 255,
+			2 * i, 2 * i);
+	fputs("}\nchain v4 ip t b base hook input priority 0 policy accept {\n", out);
+	for (unsigned int i = 1; i <= 6; i++)
+		fprintf(out, "rule %u handle %u { 0: guard eq (meta mark) 0x0%u000000 1: verdict jump d }\n",
+			i, i, i);
+	fputs("}\nprog p v4 hook input priority 0 { (v4 ip t b) }\n", out);
+	fclose(out);
+	return text;
+}
+
+static void test_large_targets(void **state UNUSED)
+{
+	AUTO_FREE char *text = make_large();
+	struct side a = {.ir = parse(text)}, b = {.ir = parse(text)};
+
+	alarm(60); /* it once tried again for ever */
+	opt_run(b.ir, &(struct opt_options){0});
+	alarm(0);
+	ir_env_init_state(&a.env, a.ir);
+	ir_env_init_state(&b.env, b.ir);
+	compare(text, &a, &b);
+	ir_env_fini_state(&a.env);
+	ir_env_fini_state(&b.env);
+	ir_free(a.ir);
+	ir_free(b.ir);
+}
+
 /* ---- golden texts: testdata/opt/NAME.ir becomes NAME.opt; UPDATE_GOLDEN=1 writes it anew ---- */
 
 static char *golden_path(const char *name, const char *ext)
@@ -443,6 +483,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(test_golden, (void *)"runs"),
 		cmocka_unit_test(test_random_lists),
+		cmocka_unit_test(test_large_targets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,7 @@ static uint32_t make_run(struct pass *p, uint32_t from, uint32_t end)
 	if (stop < end && merge_notes(p, from, stop, end, d, &notes_end)) {
 		stop = notes_end;
 	} else if (!f.n || d->n_rules < MIN_RUN || !choose_form(p, d)) {
+		stop = MAX(stop, from + 1); /* the first may be too much by itself */
 		copy_rules(p, from, stop);
 		return stop;
 	}
