@@ -3,6 +3,7 @@
  * Where a command's ruleset comes from.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -81,6 +82,42 @@ bool cli_input_rewind(const struct nft_input *in)
 	if (strcmp(in->file, "-") == 0 || strcmp(in->file, "/dev/stdin") == 0)
 		return rewind_stdin();
 	return stat(in->file, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Behind blanks and comments. */
+static const char *first_word(const char *p)
+{
+	for (;;) {
+		p += strspn(p, " \t\r\n;");
+		if (*p != '#')
+			return p;
+		p += strcspn(p, "\n");
+	}
+}
+
+static bool begins_by_flush(const char *text)
+{
+	char verb[8], noun[10];
+
+	return sscanf(first_word(text), "%7s%*[ \t]%9[a-z]", verb, noun) == 2 &&
+	       strcmp(verb, "flush") == 0 && strcmp(noun, "ruleset") == 0;
+}
+
+bool cli_input_flushes(const struct nft_input *in)
+{
+	char text[4096] = "";
+	ssize_t n;
+	int fd;
+
+	if (!in->file)
+		return begins_by_flush(in->commands);
+	if (!cli_input_rewind(in))
+		return false;
+	fd = strcmp(in->file, "-") == 0 ? dup(STDIN_FILENO) : open(in->file, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && begins_by_flush(text);
 }
 
 /* The file alone, applied to nothing: no kernel is asked, no privilege needed. */

@@ -6,6 +6,9 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
 #include "../compiler/emit/emit.h"
 #include "../netlink/nfnl.h"
 #include "../runtime/runtime.h"
@@ -59,7 +62,7 @@ static int explain_refusal(struct runtime *rt, const struct nft_input *input)
 	int err;
 
 	diags_init(&unheard);
-	err = null ? rt_model(rt, &unheard, &rs) : -errno;
+	err = null ? rt_model_heads(rt, &unheard, &rs) : -errno;
 	in.model = rs;
 	in.rewrite = rt_rewrite;
 	in.rewrite_arg = rs;
@@ -78,7 +81,41 @@ static bool is_refusal(int err)
 	return err < 0 && err != -ERESTART && err != -ENOMEM;
 }
 
-/* Reads the ruleset as it is, then the input on top of it. -ERESTART: it moved meanwhile. */
+/* `flush ruleset`: a table of no family and no name. */
+static bool flushes_all(const struct batch *b)
+{
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)b->data;
+	const struct nfgenmsg *nfg = NLMSG_DATA(nlh);
+
+	return b->len >= NLMSG_SPACE(sizeof(*nfg)) &&
+	       nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE) &&
+	       nlh->nlmsg_len == NLMSG_LENGTH(sizeof(*nfg)) && nfg->nfgen_family == 0;
+}
+
+/* Reads the ruleset as it is, then the input on top of it. */
+static int read_all(struct cli *cli, struct runtime *rt, struct nft_input *in, struct ruleset **ret,
+		    struct batch *ret_batch)
+{
+	bool flushes = cli_input_flushes(in);
+	uint32_t generation;
+	int err = flushes ? rt_model_heads(rt, &cli->diags, ret) : rt_model(rt, &cli->diags, ret);
+
+	in->model = in->rewrite_arg = *ret;
+	in->rewrite = rt_rewrite;
+	if (err)
+		return err;
+	in->unchecked = cli_input_rewind(in);
+	err = capture(cli, in, ret_batch);
+	if (err || !flushes || !ret_batch->len || flushes_all(ret_batch))
+		return err;
+	/* It did not mean what it looked like: elements are needed. */
+	generation = (*ret)->generation;
+	ruleset_free(TAKE_PTR(*ret));
+	err = rt_model(rt, &cli->diags, ret);
+	return !err && (*ret)->generation != generation ? -ERESTART : err;
+}
+
+/* -ERESTART: the ruleset moved meanwhile. */
 static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input *input,
 		     const struct rt_load_options *opt, struct rt_plan *plan)
 {
@@ -86,20 +123,13 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 	CLEANUP(batch_fini) struct batch batch = {0};
 	struct nft_input in = {0};
 	struct diags said;
-	int err = rt_model(rt, &cli->diags, &rs);
+	int err;
 
-	if (err < 0)
-		return err;
-	if (input) {
+	if (input)
 		in = *input;
-		in.model = rs;
-		in.rewrite = rt_rewrite;
-		in.rewrite_arg = rs;
-		in.unchecked = cli_input_rewind(input);
-		err = capture(cli, &in, &batch);
-		if (err < 0 || batch.len == 0)
-			return err;
-	}
+	err = input ? read_all(cli, rt, &in, &rs, &batch) : rt_model(rt, &cli->diags, &rs);
+	if (err < 0 || (input && batch.len == 0))
+		return err;
 	diags_init(&said);
 	err = rt_load(rt, rs, input ? &batch : NULL, opt, &said, plan);
 	if (in.unchecked && plan->unchanged && is_refusal(err) && explain_refusal(rt, input) < 0)

@@ -181,38 +181,41 @@ static bool merges_intervals(const struct set *set)
 	return false;
 }
 
+/* The set whose elements are all asked for; NULL: another question. */
+static const struct set *set_dumped(const struct nft_session *s, const struct nlmsghdr *nlh)
+{
+	const struct table *t;
+	const char *name;
+	struct nltb tb;
+
+	if (nlmsg_nft_type(nlh) != NFT_MSG_GETSETELEM ||
+	    (nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP || nltb_parse_message(&tb, nlh) < 0)
+		return NULL;
+	name = nltb_str(&tb, NFTA_SET_ELEM_LIST_TABLE);
+	t = name ? ruleset_find_table(s->model, nlmsg_nfgen(nlh)->nfgen_family, name) : NULL;
+	name = nltb_str(&tb, NFTA_SET_ELEM_LIST_SET);
+	return t && name ? table_find_set(t, name) : NULL;
+}
+
 /* A model of heads answers for none but these, and elements that need not be known. */
 static bool head_answers(const struct nft_session *s, const struct nlmsghdr *nlh)
 {
-	const struct table *t;
-	const struct set *set;
-	struct nltb tb;
+	const struct set *set = set_dumped(s, nlh);
+	int type = nlmsg_nft_type(nlh);
 
-	switch (nlmsg_nft_type(nlh)) {
-	case NFT_MSG_GETGEN:
-	case NFT_MSG_GETTABLE:
-	case NFT_MSG_GETSET:
-		return true;
-	case NFT_MSG_GETSETELEM:
-		break;
-	default:
-		return false;
-	}
-	if (!s->adds_only || (nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP ||
-	    nltb_parse_message(&tb, nlh) < 0)
-		return false;
-	t = ruleset_find_table(s->model, nlmsg_nfgen(nlh)->nfgen_family,
-			       nltb_str(&tb, NFTA_SET_ELEM_LIST_TABLE));
-	set = t ? table_find_set(t, nltb_str(&tb, NFTA_SET_ELEM_LIST_SET)) : NULL;
-	return set && !merges_intervals(set);
+	if (set)
+		return s->adds_only && !merges_intervals(set);
+	return type == NFT_MSG_GETGEN || type == NFT_MSG_GETTABLE || type == NFT_MSG_GETSET;
 }
 
 /*
  * What the model cannot say goes to the kernel where there is one: an element within an interval,
- * counters to be reset.
+ * counters to be reset, elements that were not read.
  */
 static bool kernel_answers(const struct session_socket *s, const struct nlmsghdr *nlh)
 {
+	const struct set *set;
+
 	if (!s->is_real)
 		return false;
 	if (s->protocol != NETLINK_NETFILTER || !s->session->model)
@@ -221,7 +224,8 @@ static bool kernel_answers(const struct session_socket *s, const struct nlmsghdr
 		return !head_answers(s->session, nlh);
 	switch (nlmsg_nft_type(nlh)) {
 	case NFT_MSG_GETSETELEM:
-		return (nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP;
+		set = set_dumped(s->session, nlh);
+		return (nlh->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP || (set && !set->elems_known);
 	case -1:
 	case NFT_MSG_GETOBJ_RESET:
 	case NFT_BPF_MSG_GETRULE_RESET:

@@ -140,11 +140,11 @@ static int overlay(const struct rt_state *s, struct ruleset *rs)
 	return err;
 }
 
-int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret)
+static int read_model(struct runtime *rt, bool elements, struct diags *ds, struct ruleset **ret)
 {
 	struct ruleset CLEANUP(ruleset_freep) *rs = NULL;
 	struct rt_state CLEANUP(rt_state_fini) s = { 0 };
-	const struct dump_options opt = { 0 };
+	const struct dump_options opt = { .no_elements = !elements };
 	int err = dump_ruleset(&opt, ds, &rs);
 
 	if (err)
@@ -161,6 +161,16 @@ int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret)
 		return err;
 	*ret = TAKE_PTR(rs);
 	return 0;
+}
+
+int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret)
+{
+	return read_model(rt, true, ds, ret);
+}
+
+int rt_model_heads(struct runtime *rt, struct diags *ds, struct ruleset **ret)
+{
+	return read_model(rt, false, ds, ret);
 }
 
 int rt_counters_into_model(struct runtime *rt, struct ruleset *rs, struct diags *ds)

@@ -57,6 +57,11 @@ int rt_probe(struct diags *ds);
  * says so), and what our programs counted stands in the counters. @rt NULL: the kernel's, bare.
  */
 int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret);
+/*
+ * The same without elements of sets, which the kernel takes long to tell (a million: 25 s): enough
+ * for rt_load() with a batch that does away with all sets.
+ */
+int rt_model_heads(struct runtime *rt, struct diags *ds, struct ruleset **ret);
 
 /*
  * Changes a captured batch in place so that the kernel can take it while chains of @model (a

@@ -111,6 +111,28 @@ g=$(generation)
 ok "sync with nothing to do" nb $n sync
 is "keeps the generation" "$(generation)" "$g"
 
+# A file that begins by `flush ruleset` is loaded without reading what is in the sets; one that only
+# looks like it is not harmed.
+in_ns $n nft add element inet t exact '{ 10.50.0.1 }'
+cat >"$tmp/looks.nft" <<'NFT'
+# flush ruleset
+  flush ruleset ip
+add table ip other
+NFT
+ok "flush ruleset of another family" nb $n -f "$tmp/looks.nft"
+ok "10.50.0.1 is in" blocked 10.50.0.1
+ok "10.0.0.1 is in" blocked 10.0.0.1
+ok "load over it" nb $n --require-bpf -f - <"$tmp/sets.nft"
+ok "from words" nb $n flush ruleset
+is "nothing is left" "$(nb $n list ruleset)" ""
+ok "load again" nb $n --require-bpf -f "$tmp/sets.nft"
+ok "and over itself" nb $n --require-bpf -f "$tmp/sets.nft"
+ok "10.0.0.1 is in" blocked 10.0.0.1
+ok "10.50.0.1 is out" passes 10.50.0.1
+{ echo 'table ip other { chain c { type filter hook output priority 9; counter; }; }'; } >"$tmp/other.nft"
+ok "another table beside it" nb $n --require-bpf -f "$tmp/other.nft"
+ok "10.0.0.1 is in still" blocked 10.0.0.1
+
 out=$(nb $n delete element inet t exact '{ 10.30.0.1 }' 2>&1)
 like "nft's own error for a missing element" "$out" "No such file or directory"
 is "in nft's own words" "$out" "$(in_ns $n nft delete element inet t exact '{ 10.30.0.1 }' 2>&1)"
