@@ -9,6 +9,7 @@
 #include "../compiler/lower.h"
 #include "../compiler/opt/opt.h"
 #include "../netlink/nft.h"
+#include "../runtime/runtime.h"
 #include "cli.h"
 #include "explain.h"
 
@@ -257,8 +258,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(rule_texts_freep) struct rule_texts *texts = NULL;
 	CLEANUP(lower_result_fini) struct lower_result lr = {0};
-	const struct lower_options opt = {
-		.named_sets = true, .no_elem_counts = true, .fronts = true};
+	struct lower_options opt = {0};
 	struct explain ex;
 	int status;
 
@@ -267,6 +267,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 	status = cli_ruleset(cli, &rs);
 	if (status != EXIT_OK)
 		return status;
+	rt_lower_options(&opt);
 	if (lower_ruleset(rs, &opt, &cli->diags, &lr) < 0 ||
 	    rule_texts_new(rs, &texts) < 0)
 		return EXIT_ERROR;

@@ -4,15 +4,64 @@
  */
 #include <stdio.h>
 
+#include <linux/netfilter/nf_tables.h>
+
+#include "../compiler/attr.h"
 #include "../compiler/set_table.h"
 #include "explain.h"
+
+static bool names(const struct expr *e, const struct set *s)
+{
+	const bool is_objref = strcmp(e->name, "objref") == 0;
+	const char *name;
+
+	if (!is_objref && strcmp(e->name, "lookup") != 0)
+		return false;
+	/* In a file all anonymous sets may have one name; their numbers differ. */
+	if (s->id)
+		return attr_uint(e->attrs, is_objref ? NFTA_OBJREF_SET_ID : NFTA_LOOKUP_SET_ID, 0) ==
+		       s->id;
+	name = attr_str(e->attrs, is_objref ? NFTA_OBJREF_SET_NAME : NFTA_LOOKUP_SET);
+	return name && strcmp(name, s->name) == 0;
+}
+
+static bool rule_names(const struct rule *r, const struct set *s)
+{
+	for (uint32_t i = 0; i < r->exprs.n; i++)
+		if (names(&r->exprs.array[i], s))
+			return true;
+	return false;
+}
+
+/* An anonymous set is known by its rule. */
+static void print_name(const struct set *s)
+{
+	const struct chain *c;
+	const struct rule *r;
+	uint32_t index;
+
+	if (s->flags & NFT_SET_ANONYMOUS) {
+		list_for_each (c, &s->table->chains, node) {
+			index = 0;
+			list_for_each (r, &c->rules, node) {
+				index++;
+				if (rule_names(r, s)) {
+					printf("\tset of %s rule %u: ", c->name, index);
+					return;
+				}
+			}
+		}
+	}
+	printf("\tset %s: ", s->name);
+}
 
 static void explain_set(const struct ir_set *set)
 {
 	const struct set_table *t = set->table;
 	const struct classify_info *info = &t->info;
 
-	printf("\tset %s: %s, %zu element%s", set->origin->name, set_form_name(t->form), set->n_elems,
+	print_name(set->origin);
+	printf("%s, %zu element%s", set_form_name(t->form), set->n_elems,
 	       set->n_elems == 1 ? "" : "s");
 	if (t->blob)
 		printf(", %zu KiB, about %u ns", t->blob_size >> 10, info->cost_ns);
@@ -23,9 +72,19 @@ static void explain_set(const struct ir_set *set)
 	putchar('\n');
 }
 
+/* Maps to verdicts are there once for each protocol family. */
+static bool is_shown(const struct ir *ir, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (ir->sets[i]->origin == ir->sets[n]->origin && ir->sets[i]->table)
+			return true;
+	return false;
+}
+
 void explain_sets(const struct ir *ir, const struct table *table)
 {
 	for (uint32_t i = 0; i < ir->n_sets; i++)
-		if (ir->sets[i]->origin && ir->sets[i]->origin->table == table && ir->sets[i]->table)
+		if (ir->sets[i]->origin && ir->sets[i]->origin->table == table &&
+		    ir->sets[i]->table && !is_shown(ir, i))
 			explain_set(ir->sets[i]);
 }

@@ -332,8 +332,7 @@ static void probe(struct planning *pl)
 	diags_fini(&why);
 }
 
-/* What the ruleset leaves to the kernel, as this kernel has it. */
-static void fill_options(struct lower_options *o)
+void rt_lower_options(struct lower_options *o)
 {
 	struct timex tx = { 0 };
 	struct timezone tz = { 0 };
@@ -378,7 +377,7 @@ int plan_make(struct runtime *rt, const struct ruleset *rs, const struct rt_load
 	double begin = ms_now();
 	int err;
 
-	fill_options(&pl.opt.lower);
+	rt_lower_options(&pl.opt.lower);
 	err = lower_ruleset(rs, &pl.opt.lower, ds, &pl.plan.lowered);
 	if (err)
 		return err;

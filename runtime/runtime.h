@@ -73,6 +73,9 @@ int rt_rewrite(void *model, struct batch *b);
 
 /* ---- plan.c, load.c ---- */
 
+/* What the ruleset leaves to the kernel, as this kernel has it, and what the run time offers. */
+void rt_lower_options(struct lower_options *o);
+
 struct rt_load_options {
 	struct lower_options lower;
 	bool require_bpf; /* a filter chain left to the interpreter is an error; nothing changes */
