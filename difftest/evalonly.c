@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A ruleset is lowered twice, one of the two is optimised, and both are evaluated packet by packet.
- * Verdicts must agree, and after each packet all counters and other state.
+ * A ruleset is lowered several times and optimised up to each pass, and all are evaluated packet by
+ * packet. Verdicts must agree, and after each packet all counters and other state.
  */
 #include "evalonly.h"
 
@@ -13,11 +13,19 @@
 #include "gen.h"
 #include "rulegen.h"
 
-struct pair {
-	struct lower_result before, after;
-	struct ir_env env_before, env_after;
-	uint8_t buf[2][65536 + 64];
+/* The rules as they were lowered, and as each pass of the optimiser left them. */
+struct stage {
+	const char *after; /* the pass; NULL: none */
+	struct lower_result lowered;
+	struct ir_env env;
+	uint8_t buf[65536 + 64];
 };
+
+struct stages {
+	struct stage at[1 + N_OPT_PASSES];
+};
+
+#define LAST_STAGE N_OPT_PASSES
 
 void evalonly_result_fini(struct evalonly_result *r)
 {
@@ -75,96 +83,134 @@ static int read_model(const char *text, struct diags *ds, char **ret_message, st
 	return err;
 }
 
-static bool same_state(const struct pair *p)
+static bool same_state(const struct stage *a, const struct stage *b)
 {
-	const struct ir *a = p->before.ir, *b = p->after.ir;
+	const struct ir *ir = a->lowered.ir;
 
-	return a->n_counters == b->n_counters && a->shared_state_size == b->shared_state_size &&
-	       memcmp(p->env_before.counters, p->env_after.counters,
-		      a->n_counters * sizeof(*p->env_before.counters)) == 0 &&
-	       memcmp(p->env_before.shared, p->env_after.shared, a->shared_state_size) == 0;
+	return ir->n_counters == b->lowered.ir->n_counters &&
+	       ir->shared_state_size == b->lowered.ir->shared_state_size &&
+	       memcmp(a->env.counters, b->env.counters,
+		      ir->n_counters * sizeof(*a->env.counters)) == 0 &&
+	       memcmp(a->env.shared, b->env.shared, ir->shared_state_size) == 0;
 }
 
-static void differ(struct evalonly_result *r, const struct ir_prog *prog, const struct packet *p,
-		   const char *what)
+static void differ(struct evalonly_result *r, const struct stage *s, const struct ir_prog *prog,
+		   const struct packet *p, const char *what)
 {
 	r->n_different++;
-	if (r->what || asprintf(&r->what, "%s: %s", prog->name, what) < 0)
+	if (r->what || asprintf(&r->what, "%s after %s: %s", prog->name, s->after, what) < 0)
 		return;
 	r->packet = packet_dup(p);
 }
 
-/* Clocks stand still while both look. */
-static void eval_pair(const struct lab *lab, struct pair *pair, const struct packet *p,
-		      uint32_t prog, struct evalonly_result *r)
+/* Clocks stand still while all look. */
+static uint8_t eval_stage(const struct lab *lab, struct stages *st, unsigned int i,
+			  const struct packet *p, uint32_t prog)
 {
-	const struct ir_prog *a = &pair->before.ir->progs[prog], *b = &pair->after.ir->progs[prog];
-	uint8_t va, vb;
+	struct stage *s = &st->at[i];
+	const struct ir_prog *pr = &s->lowered.ir->progs[prog];
 
-	flow_predict(lab, p, a->hook, pair->buf[0], &pair->env_before);
-	flow_predict(lab, p, b->hook, pair->buf[1], &pair->env_after);
-	pair->env_after.now_ns = pair->env_before.now_ns;
-	pair->env_after.time_ns = pair->env_before.time_ns;
-	va = ir_eval_prog(a, &pair->env_before);
-	vb = ir_eval_prog(b, &pair->env_after);
-	r->n_verdicts++;
-	if (va != vb)
-		differ(r, a, p, va ? "accept became drop" : "drop became accept");
-	else if (!same_state(pair))
-		differ(r, a, p, "counters or other state differ");
+	flow_predict(lab, p, pr->hook, s->buf, &s->env);
+	s->env.now_ns = st->at[0].env.now_ns;
+	s->env.time_ns = st->at[0].env.time_ns;
+	return ir_eval_prog(pr, &s->env);
 }
 
-static void eval_packets(const struct lab *lab, struct pair *pair, struct list *packets,
+static void eval_packet(const struct lab *lab, struct stages *st, const struct packet *p,
+			uint32_t prog, struct evalonly_result *r)
+{
+	const struct ir_prog *pr = &st->at[0].lowered.ir->progs[prog];
+	uint8_t before = eval_stage(lab, st, 0, p, prog);
+
+	for (unsigned int i = 1; i <= LAST_STAGE; i++) {
+		const struct stage *s = &st->at[i];
+
+		r->n_verdicts++;
+		if (eval_stage(lab, st, i, p, prog) != before)
+			differ(r, s, pr, p,
+			       before ? "accept became drop" : "drop became accept");
+		else if (!same_state(&st->at[0], s))
+			differ(r, s, pr, p, "counters or other state differ");
+	}
+}
+
+static void eval_packets(const struct lab *lab, struct stages *st, struct list *packets,
 			 struct evalonly_result *r)
 {
+	const struct ir *ir = st->at[0].lowered.ir;
 	struct packet *p;
 
 	list_for_each(p, packets, node) {
 		r->n_packets++;
-		for (uint32_t i = 0; i < pair->before.ir->n_progs && !r->n_different; i++)
-			if (pair->before.ir->progs[i].pf == p->pf)
-				eval_pair(lab, pair, p, i, r);
+		for (uint32_t i = 0; i < ir->n_progs && !r->n_different; i++)
+			if (ir->progs[i].pf == p->pf)
+				eval_packet(lab, st, p, i, r);
 	}
 }
 
-static int lower_pair(struct pair *pair, const struct ruleset *rs, uint64_t seed, struct diags *ds)
+static int optimise(struct stage *s, enum opt_pass pass, uint64_t seed, struct diags *ds)
+{
+	struct opt_options opt = {.seed = seed, .stop = true, .last = pass};
+	char *wrong;
+
+	s->after = opt_pass_name[pass];
+	opt_run(s->lowered.ir, &opt);
+	wrong = ir_check(s->lowered.ir);
+	if (!wrong)
+		return 0;
+	diag_add(ds, DIAG_ERROR, "ir-check", NULL, "after %s: %s", s->after, wrong);
+	free(wrong);
+	return -EPROTO;
+}
+
+static int lower_stages(struct stages *st, const struct ruleset *rs, uint64_t seed, struct diags *ds)
 {
 	struct lower_options lower = {.seed = 1, .named_sets = true};
-	struct opt_options opt = {.seed = seed};
-	char *wrong;
-	int err = lower_ruleset(rs, &lower, ds, &pair->before);
 
-	if (!err)
-		err = lower_ruleset(rs, &lower, ds, &pair->after);
-	if (err)
-		return err;
-	opt_run(pair->after.ir, &opt);
-	wrong = ir_check(pair->after.ir);
-	if (wrong) {
-		diag_add(ds, DIAG_ERROR, "ir-check", NULL, "after the optimiser: %s", wrong);
-		free(wrong);
-		return -EPROTO;
+	for (unsigned int i = 0; i <= LAST_STAGE; i++) {
+		struct stage *s = &st->at[i];
+		int err = lower_ruleset(rs, &lower, ds, &s->lowered);
+
+		if (!err && i)
+			err = optimise(s, (enum opt_pass)(i - 1), seed, ds);
+		if (!err && s->lowered.ir->n_progs != st->at[0].lowered.ir->n_progs)
+			err = -EPROTO;
+		if (!err)
+			err = ir_env_init_state(&s->env, s->lowered.ir);
+		if (err)
+			return err;
 	}
-	if (pair->before.ir->n_progs != pair->after.ir->n_progs)
-		return -EPROTO;
-	err = ir_env_init_state(&pair->env_before, pair->before.ir);
-	return err ? err : ir_env_init_state(&pair->env_after, pair->after.ir);
+	return 0;
 }
 
-static int run_pair(const struct lab *lab, struct pair *pair, uint64_t seed, size_t n,
-		    struct evalonly_result *r)
+static void count_lookups(const struct ir *ir, struct evalonly_result *r)
 {
-	struct gen *g = gen_new(lab, pair->before.ir, seed);
+	for (uint32_t c = 0; c < ir->n_chains; c++)
+		for (uint32_t i = 0; i < ir->chains[c]->n_rules; i++) {
+			const struct ir_rule *rule = &ir->chains[c]->rules[i];
+
+			for (uint32_t k = 0; k < rule->n_steps; k++)
+				if (rule->steps[k].kind == IR_DISPATCH)
+					r->n_lookups[rule->steps[k].dispatch->form % EVALONLY_FORMS]++;
+		}
+}
+
+static int run_stages(const struct lab *lab, struct stages *st, uint64_t seed, size_t n,
+		      struct evalonly_result *r)
+{
+	const struct lower_result *before = &st->at[0].lowered;
+	struct gen *g = gen_new(lab, before->ir, seed);
 	int err;
 
 	if (!g)
 		return -ENOMEM;
-	r->n_chains = pair->before.n_chains;
-	for (uint32_t i = 0; i < pair->before.n_chains; i++)
-		r->n_chains_compiled += pair->before.chains[i].compiled;
+	r->n_chains = before->n_chains;
+	for (uint32_t i = 0; i < before->n_chains; i++)
+		r->n_chains_compiled += before->chains[i].compiled;
+	count_lookups(st->at[LAST_STAGE].lowered.ir, r);
 	err = gen_run(g, n);
 	if (!err)
-		eval_packets(lab, pair, &g->packets, r);
+		eval_packets(lab, st, &g->packets, r);
 	gen_free(g);
 	return err;
 }
@@ -173,21 +219,21 @@ int evalonly_run(const struct lab *lab, const char *text, uint64_t seed, size_t 
 		 struct diags *ds, char **ret_message, struct evalonly_result *r)
 {
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
-	struct pair *pair;
+	struct stages *st;
 	int err = read_model(text, ds, ret_message, &rs);
 
 	if (err)
 		return err;
-	pair = calloc(1, sizeof(*pair));
-	if (!pair)
+	st = calloc(1, sizeof(*st));
+	if (!st)
 		return -ENOMEM;
-	err = lower_pair(pair, rs, seed, ds);
+	err = lower_stages(st, rs, seed, ds);
 	if (!err)
-		err = run_pair(lab, pair, seed, n, r);
-	ir_env_fini_state(&pair->env_before);
-	ir_env_fini_state(&pair->env_after);
-	lower_result_fini(&pair->before);
-	lower_result_fini(&pair->after);
-	free(pair);
+		err = run_stages(lab, st, seed, n, r);
+	for (unsigned int i = 0; i <= LAST_STAGE; i++) {
+		ir_env_fini_state(&st->at[i].env);
+		lower_result_fini(&st->at[i].lowered);
+	}
+	free(st);
 	return err;
 }

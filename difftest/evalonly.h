@@ -7,10 +7,13 @@
 
 #include "difftest.h"
 
+#define EVALONLY_FORMS 8
+
 struct evalonly_result {
 	size_t n_packets, n_verdicts;
 	size_t n_different; /* verdicts, counters or other state */
 	unsigned int n_chains, n_chains_compiled;
+	size_t n_lookups[EVALONLY_FORMS]; /* the optimiser made, by enum ir_form */
 	char *what; /* the first difference, malloc'ed; NULL: none */
 	struct packet *packet; /* that showed it; NULL: counters did */
 };

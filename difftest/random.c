@@ -16,6 +16,7 @@
 struct tally {
 	size_t rulesets, refused, chains, compiled, packets, verdicts, evaluated;
 	size_t excused, different;
+	size_t lookups[EVALONLY_FORMS];
 	uint64_t seeds[16]; /* of the first that differ */
 	size_t n_seeds, failed;
 };
@@ -44,10 +45,12 @@ static void note(struct worker *w, uint64_t seed, const char *text)
 		fprintf(stderr, "# ruleset of seed %llu\n%s", (unsigned long long)seed, text);
 }
 
-static void print_message(const struct worker *w, uint64_t seed, const char *message)
+static void print_refused(const struct worker *w, uint64_t seed, const char *text,
+			  const char *message)
 {
-	if (w->opt->verbose && message && *message)
-		fprintf(stderr, "# seed %llu is refused:\n%s", (unsigned long long)seed, message);
+	if (w->opt->verbose)
+		fprintf(stderr, "# seed %llu is refused:\n%s%s", (unsigned long long)seed,
+			message ? message : "", text);
 }
 
 static int one_eval(struct worker *w, uint64_t seed, const char *text)
@@ -61,11 +64,13 @@ static int one_eval(struct worker *w, uint64_t seed, const char *text)
 	err = evalonly_run(w->lab, text, seed, w->opt->packets, &ds, &message, &r);
 	if (err == -EINVAL) {
 		w->tally.refused++;
-		print_message(w, seed, message);
+		print_refused(w, seed, text, message);
 		err = 0;
 	}
 	w->tally.chains += r.n_chains;
 	w->tally.compiled += r.n_chains_compiled;
+	for (size_t i = 0; i < EVALONLY_FORMS; i++)
+		w->tally.lookups[i] += r.n_lookups[i];
 	w->tally.packets += r.n_packets;
 	w->tally.verdicts += r.n_verdicts;
 	if (r.n_different || err == -EPROTO) {
@@ -171,6 +176,8 @@ static void add(struct tally *sum, const struct tally *t)
 	sum->excused += t->excused;
 	sum->different += t->different;
 	sum->failed += t->failed;
+	for (size_t i = 0; i < EVALONLY_FORMS; i++)
+		sum->lookups[i] += t->lookups[i];
 	for (size_t i = 0; i < t->n_seeds && sum->n_seeds < ARRAY_SIZE(sum->seeds); i++)
 		sum->seeds[sum->n_seeds++] = t->seeds[i];
 }
@@ -221,6 +228,10 @@ static void report(const struct worker *w)
 	if (!w->opt->eval_only)
 		printf(", with the evaluator: %zu; explained differences: %zu", t->evaluated,
 		       t->excused);
+	if (w->opt->eval_only)
+		printf("\nlook-ups made by the optimiser: %zu in code, %zu hashes, %zu trees, %zu boxes",
+		       t->lookups[IR_FORM_CODE], t->lookups[IR_FORM_HASH],
+		       t->lookups[IR_FORM_TREE], t->lookups[IR_FORM_BOXES]);
 	printf("\nrulesets that differ: %zu\n", t->different);
 	for (size_t i = 0; i < t->n_seeds; i++)
 		printf("  seed %llu\n", (unsigned long long)t->seeds[i]);

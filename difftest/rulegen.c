@@ -69,6 +69,8 @@ static void put_vmap(struct rulegen *g, unsigned int n_below)
 		else
 			fputs(rng_one_in(&g->rng, 2) ? " drop" : " accept", g->out);
 	}
+	if (rng_one_in(&g->rng, 6))
+		fputs(", * : drop", g->out);
 	fputs(" }", g->out);
 }
 
@@ -103,28 +105,51 @@ static void put_rule(struct rulegen *g, unsigned int n_below)
 }
 
 /* Rules of one kind that differ in their values: what the optimiser makes a dispatch of. */
+struct run {
+	const struct rulegen_field *f[3];
+	uint32_t n, n_fields;
+	bool final;  /* rules that all decide make longer look-ups */
+	bool points; /* single values, and every rule asks for all fields: hashes */
+};
+
+static void pick_run(struct rulegen *g, struct run *run)
+{
+	run->n = 4 + rng_below(&g->rng, 12);
+	run->n_fields = 1 + rng_below(&g->rng, 3);
+	run->final = rng_one_in(&g->rng, 2);
+	run->points = rng_one_in(&g->rng, 3);
+	if (rng_one_in(&g->rng, 4)) {
+		run->n += 50 + rng_below(&g->rng, 80);
+		g->spread = rng_one_in(&g->rng, 2);
+	}
+	g->l3 = g->l4 = 0;
+	for (uint32_t i = 0; i < run->n_fields; i++)
+		run->f[i] = rulegen_pick_field(g, true);
+}
+
 static void put_run(struct rulegen *g, unsigned int n_below)
 {
-	uint32_t n = 4 + rng_below(&g->rng, 12), n_fields = 1 + rng_below(&g->rng, 3);
-	const struct rulegen_field *f[3];
+	struct run run;
 
-	g->l3 = g->l4 = 0;
-	for (uint32_t i = 0; i < n_fields; i++)
-		f[i] = rulegen_pick_field(g, true);
-	for (uint32_t i = 0; i < n; i++) {
+	pick_run(g, &run);
+	for (uint32_t i = 0; i < run.n; i++) {
 		fputs("\t\t", g->out);
-		for (uint32_t k = 0; k < n_fields; k++) {
-			if (n_fields > 1 && rng_one_in(&g->rng, 5))
-				continue;
-			rulegen_put_key(g, f[k]);
-			fputs(rng_one_in(&g->rng, 10) ? " != " : " ", g->out);
-			rulegen_put_value(g, f[k], true);
+		for (uint32_t k = 0; k < run.n_fields; k++) {
+			if (k != i % run.n_fields && !run.points && rng_one_in(&g->rng, 4))
+				continue; /* but not all of them: what is behind would be dead */
+			rulegen_put_key(g, run.f[k]);
+			fputs(!run.points && rng_one_in(&g->rng, 10) ? " != " : " ", g->out);
+			rulegen_put_value(g, run.f[k], !run.points);
 			fputc(' ', g->out);
 		}
 		fputs("counter", g->out);
-		put_verdict(g, n_below);
+		if (run.final)
+			fputs(rng_one_in(&g->rng, 2) ? " drop" : " accept", g->out);
+		else
+			put_verdict(g, n_below);
 		fputc('\n', g->out);
 	}
+	g->spread = false;
 }
 
 static void put_rules(struct rulegen *g, unsigned int n_below)

@@ -180,7 +180,7 @@ static uint32_t number(struct rulegen *g, uint32_t max)
 	static const uint32_t usual[] = {0, 1, 22, 53, 80, 81, 255, 256, 443, 1024, 8080, 65535};
 	uint32_t v = usual[rng_below(&g->rng, ARRAY_SIZE(usual))];
 
-	if (rng_one_in(&g->rng, 3))
+	if (g->spread || rng_one_in(&g->rng, 3))
 		v = (uint32_t)rng_u64(&g->rng);
 	if (rng_one_in(&g->rng, 8))
 		v = max - rng_below(&g->rng, 2);
@@ -189,7 +189,9 @@ static uint32_t number(struct rulegen *g, uint32_t max)
 
 static void addr4(struct rulegen *g, uint8_t a[4])
 {
-	memcpy(a, (uint8_t[]){10, 0, (uint8_t)rng_below(&g->rng, 3), (uint8_t)rng_below(&g->rng, 4)}, 4);
+	uint32_t n = g->spread ? 256 : 4;
+
+	memcpy(a, (uint8_t[]){10, 0, (uint8_t)rng_below(&g->rng, 3), (uint8_t)rng_below(&g->rng, n)}, 4);
 	if (rng_one_in(&g->rng, 4))
 		memcpy(a, (uint8_t[]){192, 168, 1, (uint8_t)(250 + rng_below(&g->rng, 6))}, 4);
 }
@@ -199,7 +201,7 @@ static void addr6(struct rulegen *g, uint8_t a[16])
 	memset(a, 0, 16);
 	memcpy(a, (uint8_t[]){0x20, 0x01, 0x0d, 0xb8}, 4);
 	a[7] = (uint8_t)rng_below(&g->rng, 3);
-	a[15] = (uint8_t)rng_below(&g->rng, 5);
+	a[15] = (uint8_t)rng_below(&g->rng, g->spread ? 200 : 5);
 }
 
 void rulegen_value(struct rulegen *g, const struct rulegen_field *f, char *out, size_t size)
@@ -459,27 +461,65 @@ void rulegen_put_match(struct rulegen *g)
 	}
 }
 
+/* Disjoint intervals, single values among them, and perhaps "*". */
+static void put_intervals(struct rulegen *g, const struct rulegen_field *f)
+{
+	uint32_t n = 1 + rng_below(&g->rng, 6), lo = rng_below(&g->rng, 30);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t hi = lo + rng_below(&g->rng, 3) * rng_below(&g->rng, 20);
+
+		fputs(i ? ", " : "", g->out);
+		if (f->kind == V_ADDR4)
+			fprintf(g->out, hi > lo ? "10.0.1.%u-10.0.1.%u" : "10.0.1.%u", lo, hi);
+		else if (f->kind == V_ADDR6)
+			fprintf(g->out, hi > lo ? "2001:db8::%x-2001:db8::%x" : "2001:db8::%x", lo, hi);
+		else
+			fprintf(g->out, hi > lo ? "%u-%u" : "%u", lo, hi);
+		/* Neighbours that touch are as good as others. */
+		lo = hi + 1 + rng_below(&g->rng, 2) * rng_below(&g->rng, 12);
+		if (lo > 200 || (f->kind == V_NUMBER && lo + 40 > f->max))
+			break;
+	}
+	if (rng_one_in(&g->rng, 6))
+		fputs(", *", g->out);
+}
+
+static void put_points(struct rulegen *g, const struct rulegen_field *f)
+{
+	uint32_t n = 1 + rng_below(&g->rng, 5);
+	char v[64];
+
+	for (uint32_t k = 0; k < n; k++) {
+		rulegen_value(g, f, v, sizeof(v));
+		fprintf(g->out, "%s%s", k ? ", " : "", v);
+	}
+}
+
 /* Named sets, some of which may change. */
 void rulegen_put_sets(struct rulegen *g)
 {
-	char v[64];
+	static const char *const flags[][2] = {{"", "\t\tflags constant\n"},
+					       {"\t\tflags interval\n",
+						"\t\tflags constant, interval\n"}};
 
-	g->n_sets = rng_below(&g->rng, 3);
+	g->n_sets = rng_below(&g->rng, 4);
 	for (uint32_t i = 0; i < g->n_sets; i++) {
-		uint32_t n = 1 + rng_below(&g->rng, 5);
 		const struct rulegen_field *f;
+		bool intervals;
 
 		do {
 			g->l3 = g->l4 = 0;
 			f = rulegen_pick_field(g, true);
 		} while (f->kind == V_NAME);
+		intervals = f->has_range && f->max != 255 && rng_one_in(&g->rng, 2);
 		g->set_field[i] = f;
 		fprintf(g->out, "\tset s%u {\n\t\ttypeof %s\n%s\t\telements = { ", i, f->key,
-			rng_one_in(&g->rng, 2) ? "\t\tflags constant\n" : "");
-		for (uint32_t k = 0; k < n; k++) {
-			rulegen_value(g, f, v, sizeof(v));
-			fprintf(g->out, "%s%s", k ? ", " : "", v);
-		}
+			flags[intervals][rng_one_in(&g->rng, 2)]);
+		if (intervals)
+			put_intervals(g, f);
+		else
+			put_points(g, f);
 		fputs(" }\n\t}\n", g->out);
 	}
 }

@@ -15,6 +15,7 @@ struct rulegen {
 	char l4;
 	int hook; /* of the chain being written; -1: any may come */
 	bool writes; /* some rules do what only the interpreter can */
+	bool spread; /* values lie far apart */
 	unsigned int n_sets;
 	const struct rulegen_field *set_field[4]; /* of the named constant sets */
 };

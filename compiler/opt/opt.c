@@ -4,6 +4,8 @@
  */
 #include "opt.h"
 
+const char *const opt_pass_name[N_OPT_PASSES] = {"dead rules", "templates", "dispatch"};
+
 void opt_run(struct ir *ir, const struct opt_options *opt)
 {
 	uint8_t *hooks = opt_hooks(ir);
@@ -22,7 +24,11 @@ void opt_run(struct ir *ir, const struct opt_options *opt)
 		opt_read(&ends, &chains[i]);
 		opt_dead(&chains[i], hooks[i]);
 	}
+	if (opt->stop && opt->last < OPT_TEMPLATES)
+		return;
 	opt_templates(ir, hooks, opt->least_alike);
+	if (opt->stop && opt->last < OPT_DISPATCH)
+		return;
 	for (uint32_t i = 0; i < ir->n_chains; i++)
 		if (ir->chains[i]->lowered && !ir->chains[i]->template)
 			opt_dispatch(&chains[i]);

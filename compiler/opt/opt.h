@@ -12,9 +12,15 @@
 
 #include "../ir.h"
 
+/* The passes that change rules, in their order; what each leaves is a sound IR. */
+enum opt_pass { OPT_DEAD, OPT_TEMPLATES, OPT_DISPATCH, N_OPT_PASSES };
+extern const char *const opt_pass_name[N_OPT_PASSES];
+
 struct opt_options {
 	uint64_t seed; /* of hashes: random, kept from packets' senders */
 	uint32_t least_alike; /* chains that make a template; 0: what is good */
+	bool stop;     /* for tests: after this pass */
+	enum opt_pass last;
 };
 
 /* Changes @ir in place. */
