@@ -99,6 +99,10 @@ static void print_status(const struct rt_status *st)
 		printf(" (%s)", st->netns_name);
 	else if (!st->netns_name)
 		fputs(" (without a name)", stdout);
+	if (st->lost) {
+		puts(": programs are attached, but their manifest is gone");
+		return;
+	}
 	if (!st->since) {
 		puts(": nothing is compiled");
 		return;
@@ -167,11 +171,11 @@ static json_t *status_json(const struct rt_status *st)
 
 	for (uint32_t i = 0; i < st->n_chains; i++)
 		json_array_append_new(chains, chain_json(st, &st->chains[i]));
-	return json_pack("{s:I, s:s?, s:i, s:I, s:s?, s:b, s:b, s:b, s:o}", "netns",
+	return json_pack("{s:I, s:s?, s:i, s:I, s:s?, s:b, s:b, s:b, s:b, s:o}", "netns",
 			 (json_int_t)st->netns, "name", st->netns_name, "generation",
 			 (int)st->generation, "since", (json_int_t)st->since, "version",
 			 st->version, "moved_on", st->moved_on, "unfinished", st->unfinished,
-			 "foreign", st->foreign, "chains", chains);
+			 "foreign", st->foreign, "lost", st->lost, "chains", chains);
 }
 
 static void print_json(json_t *root)

@@ -42,6 +42,11 @@ int gen_words(struct runtime *rt, bool create, struct diags *ds)
 	if (err)
 		return err;
 	fd = bpf_obj_get(path);
+	if (fd == -ENOENT) {
+		fd = roots_find_words(rt);
+		if (fd >= 0 && !rt->read_only)
+			bpf_obj_pin(fd, path); /* else the next one finds it the same way */
+	}
 	if (fd == -ENOENT)
 		return create ? words_create(rt, path, ds) : 0;
 	if (fd < 0)
@@ -74,6 +79,23 @@ void gen_flip(struct runtime *rt, uint32_t gen)
 int gen_path(const struct runtime *rt, uint32_t gen, char **ret)
 {
 	return path_printf(ret, "%s/gen-%u", rt->dir, gen);
+}
+
+bool gen_is_lost(const struct runtime *rt)
+{
+	uint32_t now = gen_current(rt);
+	bool decides = false;
+	int fd;
+
+	if (!now)
+		return false;
+	if (gen_get(rt, now, "manifest", &fd) == 0) {
+		close(fd);
+		return false;
+	}
+	for (size_t i = 0; i < rt->n_roots; i++)
+		decides |= root_has_program(&rt->roots[i], now & 1);
+	return decides;
 }
 
 bool gen_exists(const struct runtime *rt, uint32_t gen)

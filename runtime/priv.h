@@ -117,11 +117,14 @@ int rt_open_dir(const char *base, ino_t netns, struct runtime **ret); /* read on
 
 int roots_scan(struct runtime *rt, struct diags *ds);
 void roots_close(struct runtime *rt);
+/* The map of words that attached roots read, whose pin is gone; -ENOENT: no root has one. */
+int roots_find_words(struct runtime *rt);
 /* The root at exactly that place, attached if need be. -EBUSY: the place is taken. */
 int root_get(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority, uint32_t verdict,
 	     struct diags *ds, struct root **ret);
 struct root *root_find(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority);
 int root_set_slot(struct root *r, uint32_t parity, int prog_fd); /* prog_fd -1: empties it */
+bool root_has_program(const struct root *r, uint32_t parity);
 int root_set_verdict(struct root *r, uint32_t parity, uint32_t verdict);
 /* A descriptor of the root's link, or -errno. */
 int root_link(const struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority);
@@ -137,6 +140,8 @@ int gen_path(const struct runtime *rt, uint32_t gen, char **ret);
 bool gen_exists(const struct runtime *rt, uint32_t gen);
 /* Numbers of the generations that have a directory, ascending. */
 int gen_list(const struct runtime *rt, uint32_t **ret, size_t *ret_n);
+/* Does a program of the current generation decide, of which no manifest says what it stands for? */
+bool gen_is_lost(const struct runtime *rt);
 void gen_flip(struct runtime *rt, uint32_t gen); /* one store: all hooks decide by @gen now */
 int gen_drop(struct runtime *rt, uint32_t gen); /* its pins */
 int gen_pin(struct runtime *rt, uint32_t gen, const char *name, int fd, struct diags *ds);

@@ -137,6 +137,69 @@ int roots_scan(struct runtime *rt, struct diags *ds)
 	return err ? rt_error(ds, err, "%s: cannot read the roots", path) : 0;
 }
 
+/* ---- the generation word, where its pin is gone ---- */
+
+static int map_named(uint32_t id, const char *name)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int fd = bpf_map_get_fd_by_id(id);
+
+	if (fd < 0)
+		return fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strcmp(info.name, name) == 0)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+static int words_of_link(int link)
+{
+	struct bpf_link_info link_info = { 0 };
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(link_info), ids[8];
+	int AUTO_CLOSE prog = -1;
+	int fd = -ENOENT;
+
+	if (bpf_obj_get_info_by_fd(link, &link_info, &len) < 0)
+		return -ENOENT;
+	prog = bpf_prog_get_fd_by_id(link_info.prog_id);
+	info.map_ids = (uintptr_t)ids;
+	info.nr_map_ids = ARRAY_SIZE(ids);
+	len = sizeof(info);
+	if (prog < 0 || bpf_obj_get_info_by_fd(prog, &info, &len) < 0)
+		return -ENOENT;
+	for (uint32_t i = 0; fd < 0 && i < MIN(info.nr_map_ids, (uint32_t)ARRAY_SIZE(ids)); i++)
+		fd = map_named(ids[i], "nb_generation");
+	return fd;
+}
+
+struct words_search {
+	const struct runtime *rt;
+	int fd;
+};
+
+static int search_one(void *arg, const char *name)
+{
+	struct words_search *s = arg;
+	int AUTO_CLOSE link = s->fd < 0 ? root_get_pin(s->rt, name, "link") : -1;
+
+	if (link >= 0)
+		s->fd = words_of_link(link);
+	return 0;
+}
+
+int roots_find_words(struct runtime *rt)
+{
+	struct words_search s = { .rt = rt, .fd = -ENOENT };
+	char AUTO_FREE *path = NULL;
+	int err = path_printf(&path, "%s/roots", rt->dir);
+
+	if (!err)
+		err = dir_each(path, search_one, &s);
+	return err ? err : s.fd;
+}
+
 void roots_close(struct runtime *rt)
 {
 	for (size_t i = 0; i < rt->n_roots; i++)
@@ -286,6 +349,13 @@ int root_set_slot(struct root *r, uint32_t parity, int prog_fd)
 		return bpf_map_update_elem(r->slots, &parity, &prog_fd, BPF_ANY);
 	err = bpf_map_delete_elem(r->slots, &parity);
 	return err == -ENOENT ? 0 : err;
+}
+
+bool root_has_program(const struct root *r, uint32_t parity)
+{
+	uint32_t id;
+
+	return r->slots >= 0 && bpf_map_lookup_elem(r->slots, &parity, &id) == 0;
 }
 
 int root_set_verdict(struct root *r, uint32_t parity, uint32_t verdict)

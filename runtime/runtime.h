@@ -184,6 +184,7 @@ struct rt_status {
 	const char *version; /* of nft-bpf that loaded */
 	bool moved_on;	  /* the kernel's ruleset changed since: programs and ruleset may differ */
 	bool unfinished;  /* a load or give was killed: both may enforce until the next one */
+	bool lost;	  /* the manifest was removed: what programs decide is not known */
 	bool foreign;	  /* pins of a version we do not understand: only give works */
 	struct rt_chain_status *chains;
 	uint32_t n_chains;

@@ -114,6 +114,7 @@ int rt_status(struct runtime *rt, struct diags *ds, struct rt_status *ret)
 		return err;
 	st.generation = gen_current(rt);
 	st.unfinished = has_other_generation(rt);
+	st.lost = gen_is_lost(rt);
 	err = manifest_read(rt, st.generation, ds, &m);
 	if (err && err != -ENOENT)
 		return err;

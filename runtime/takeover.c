@@ -58,6 +58,13 @@ int takeover_prepare(struct takeover *tk)
 
 	tk->old = gen_current(tk->rt);
 	tk->ruleset = tk->rs->generation;
+	if (!err && gen_is_lost(tk->rt)) {
+		diag_add(tk->ds, DIAG_ERROR, "manifest-lost", NULL,
+			 "%s/gen-%u/manifest is gone: which chains the programs stand for is not "
+			 "known; load the ruleset with nft -f (flush ruleset first), then remove %s",
+			 tk->rt->dir, tk->old, tk->rt->dir);
+		return -ENOENT;
+	}
 	if (!err)
 		err = rt_state_read(tk->rt, tk->ruleset, tk->ds, &tk->state);
 	if (!err)

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What others do to our state: pins removed by hand, the ruleset flushed or replaced by plain nft,
+# no descriptors left. Port 666 is refused: at no time may a datagram to it arrive, but where the
+# admin took the rules away. Port 777 is allowed.
+. "$(dirname "$0")/lib.sh"
+
+r=dm-r-$$
+netns $r
+dir=/sys/fs/bpf/nft-bpf/net-$(stat -Lc %i /run/netns/$r)
+cat >"$tmp/plain.nft" <<'NFT'
+flush ruleset
+table inet t {
+	chain in {
+		type filter hook input priority filter; policy drop;
+		udp dport 666 counter drop
+		udp dport 777 counter accept
+	}
+}
+NFT
+sed 's/^}$/\tchain nat {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n\t}\n}/' \
+	"$tmp/plain.nft" >"$tmp/mixed.nft"
+sed 's/\tudp dport 777/\tudp dport 555 reject\n&/; s/policy drop/policy accept/' "$tmp/plain.nft" >"$tmp/front.nft"
+
+# arrives PORT: does a datagram from the host to itself?
+arrives() {
+	in_ns $r python3 -c "
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', $1)); s.settimeout(0.2)
+c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+c.sendto(b'x', ('127.0.0.1', $1))
+try:
+    s.recv(9)
+except OSError:
+    sys.exit(1)"
+}
+closed() { ! arrives 666 && arrives 777; }
+fresh() { # SHAPE: loaded twice, so that nothing is at its first generation
+	nb $r give && nb $r -f "$tmp/$1.nft" && nb $r take
+} >/dev/null 2>&1
+hooked() { in_ns $r nft list chain inet t in | grep -q 'hook input' && ! in_ns $r nft list tables | grep -q dormant; }
+
+for shape in plain mixed front; do
+	for pin in generation roots/v4-input-0/slots roots/v4-input-0/verdicts roots/v4-input-0/link \
+		gen-2/counters gen-2/rules gen-2/seeds gen-2/prog-v4_input_0 gen-2/state; do
+		for repair in take give "-f $tmp/$shape.nft"; do
+			fresh $shape
+			[ $shape = front ] && pin=${pin/input-0/input--1} pin=${pin/v4_in/f4_in}
+			[ -e "$dir/$pin" ] || continue
+			what="$shape: ${pin#gen-2/} gone"
+			rm "$dir/$pin"
+			ok "$what: status" nb $r status
+			ok "$what: ${repair%% *}" nb $r $repair
+			ok "$what: ${repair%% *}: closed" closed
+			[ "$repair" != give ] || ok "$what: given back" hooked
+		done
+	done
+done
+# Without its manifest nobody knows what was off its hooks: nothing may be removed.
+for shape in plain mixed; do
+	for repair in take give "-f $tmp/$shape.nft"; do
+		fresh $shape
+		rm $dir/gen-2/manifest
+		like "$shape: manifest gone: status" "$(nb $r status)" 'their manifest is gone'
+		like "$shape: manifest gone: ${repair%% *} is refused" "$(nb $r $repair 2>&1)" 'manifest is gone: .* then remove'
+		ok "$shape: manifest gone: ${repair%% *}: closed" closed
+		in_ns $r nft -f "$tmp/$shape.nft"
+		rm -r "$dir"
+		ok "$shape: manifest gone: as told: closed" closed
+		ok "$shape: manifest gone: as told: hooked" hooked
+	done
+done
+
+# Plain nft takes rules away, or brings others.
+for shape in plain mixed front; do
+	for how in "flush ruleset" "delete table inet t"; do
+		fresh $shape
+		ok "$shape: $how by nft" in_ns $r nft $how
+		ok "$shape: $how: the programs still decide" not arrives 666
+		like "$shape: $how: status says that it moved on" "$(nb $r status)" 'changed since without nft-bpf'
+		ok "$shape: $how: sync" nb $r sync
+		ok "$shape: $how: open now" arrives 666
+		fresh $shape
+		in_ns $r nft $how
+		ok "$shape: $how: nft -f" in_ns $r nft -f "$tmp/$shape.nft"
+		ok "$shape: $how: nft -f: closed" closed
+		ok "$shape: $how: take" nb $r take
+		ok "$shape: $how: take: closed" closed
+		ok "$shape: $how: give" nb $r give
+		ok "$shape: $how: give: closed" closed
+		ok "$shape: $how: given back" hooked
+	done
+done
+
+# Not enough descriptors: falls back or fails, and leaves nothing half done.
+for n in 4 8 10 12 14 16 20 24 28; do
+	nb $r give
+	in_ns $r nft -f "$tmp/mixed.nft"
+	(ulimit -n $n; nb $r take) >/dev/null 2>&1
+	ok "$n descriptors: take: closed" closed
+	(ulimit -n $n; nb $r -f "$tmp/mixed.nft") >/dev/null 2>&1
+	ok "$n descriptors: load: closed" closed
+	(ulimit -n $n; nb $r give) >/dev/null 2>&1
+	ok "$n descriptors: give: closed" closed
+	ok "$n descriptors: give again" nb $r give
+	ok "$n descriptors: give again: closed" closed
+	ok "$n descriptors: given back" hooked
+	ok "$n descriptors: nothing left" test ! -e $dir
+done
+plan
