@@ -75,15 +75,16 @@ void front_unknown(struct lower *lw)
 }
 
 /*
- * Sets that the packet path changes are the kernel's alone. A verdict map cannot send packets to
- * the copies of chains, nor to be counted.
+ * Sets that the packet path changes are the kernel's alone, and so is what elements count. A verdict
+ * map cannot send packets to the copies of chains, nor to be counted.
  */
 bool front_can_use_set(const struct lower *lw, const struct set *s)
 {
 	bool is_vmap = s->flags & NFT_SET_MAP && s->data_type == NFT_DATA_VERDICT;
 	size_t i;
 
-	if (lower_set_is_dynamic(lw, s) || s->exprs.n || (s->n_elems && s->elems[0].exprs.n))
+	if (lower_set_is_dynamic(lw, s) || s->flags & NFT_SET_OBJECT || s->exprs.n ||
+	    (s->n_elems && s->elems[0].exprs.n))
 		return false;
 	if (is_vmap && lw->front->counting && !(s->flags & NFT_SET_CONSTANT))
 		return false;

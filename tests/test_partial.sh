@@ -123,7 +123,23 @@ table inet f {
 }
 NFT
 
-for f in one two; do
+# Elements that count, or stand for something that does.
+cat >"$tmp/three.nft" <<'NFT'
+flush ruleset
+table ip f {
+	counter web { }
+	counter ssh { }
+	chain input {
+		type filter hook input priority filter; policy accept;
+		udp dport 98 counter drop
+		counter name udp dport map { 22 : "ssh", 80 : "web" }
+		ip saddr 10.9.0.2 counter drop
+		udp dport 99 counter reject
+	}
+}
+NFT
+
+for f in one two three; do
 	ok "$f: load" load "$tmp/$f.nft"
 	same "$f"
 	ok "$f: take again" nb $b take
@@ -134,6 +150,8 @@ for f in one two; do
 	ok "$f: taken" nb $b take
 	same "$f: taken"
 done
+is "three: what runs in front" "$(front input)" 1-3/2
+load "$tmp/two.nft"
 is "two: what runs in front" "$(front input)" 4-10/3
 
 load "$tmp/one.nft"
