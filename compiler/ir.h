@@ -84,6 +84,8 @@ struct ir_leaf {
 	const char *helper; /* BPF function in compiler/bpf that reads it (calling form: bpf/nb.h) */
 	uint8_t width;	    /* bytes; 0: set per selector */
 	uint8_t n_params;   /* numbers printed behind the name: offset of a load, direction… */
+	/* Can it be evaluated with these parameters and this width? NULL: whatever 32 bits hold. */
+	bool (*takes)(const struct ir_sel *sel);
 	bool partial;
 	bool impure;
 	const struct ir_effect_op *state; /* what it keeps between packets (then impure), or NULL */

@@ -14,6 +14,21 @@ struct rule_checker {
 
 /* ---- selectors ---- */
 
+static bool check_params(struct ir_checker *k, const struct ir_sel *s)
+{
+	const struct ir_leaf *l = s->leaf;
+	uint32_t i;
+
+	if (l->takes)
+		return IR_HOLDS(k, l->takes(s), "leaf %s: what it does not take",
+				l->name);
+	for (i = 0; i < l->n_params; i++)
+		if (!IR_HOLDS(k, s->param[i] <= UINT32_MAX, "leaf %s: parameter of over 32 bits",
+			      l->name))
+			return false;
+	return true;
+}
+
 static bool check_leaf(struct ir_checker *k, const struct ir_sel *s)
 {
 	const struct ir_leaf *l = s->leaf;
@@ -24,7 +39,8 @@ static bool check_leaf(struct ir_checker *k, const struct ir_sel *s)
 	       IR_HOLDS(k, s->partial == l->partial && s->impure == l->impure,
 			"leaf %s: partial or impure differs from its kind", l->name) &&
 	       IR_HOLDS(k, !l->state || (s->state && s->state->op == l->state),
-			"leaf %s: no state of its kind", l->name);
+			"leaf %s: no state of its kind", l->name) &&
+	       check_params(k, s);
 }
 
 static uint32_t sum_of_widths(const struct ir_sel *s)

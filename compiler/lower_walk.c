@@ -62,6 +62,10 @@ struct ir_chain *lower_chain_ref(struct lower *lw, const char *name)
 		lower_block(lw, "chain-missing", "there is no chain %s", name);
 		return NULL;
 	}
+	if (chain->is_base) { /* nft_verdict_init() */
+		lower_block(lw, "expr-malformed", "chain %s is a base chain", name);
+		return NULL;
+	}
 	c = lower_chain_get(lw, chain, lower_pf(lw));
 	lower_enter(lw, c);
 	return c;

@@ -134,12 +134,27 @@ static bool keeps_counts(const struct set *s)
 	return false;
 }
 
+/* nf_tables_newset(): the fields, each padded to a word, are the key. */
+static bool fields_fit(const struct set *s)
+{
+	uint32_t sum = 0, i;
+
+	if (!s->field_len || s->n_fields <= 1)
+		return true;
+	for (i = 0; i < s->n_fields; i++) {
+		if (!s->field_len[i] || s->field_len[i] > IR_MAX_WIDTH)
+			return false;
+		sum += ROUND_UP((uint32_t)s->field_len[i], 4);
+	}
+	return sum == s->key_len;
+}
+
 /* What is known before its elements are looked at. */
 static bool set_check(const struct lower *lw, struct lower_set *ls)
 {
 	const struct set *s = ls->origin;
 	uint32_t data =
-		s->flags & NFT_SET_MAP && s->data_type != NFT_DATA_VERDICT ? s->data_len : 0;
+		s->flags & NFT_SET_MAP && s->data_type != NFT_DATA_VERDICT ? s->data_len : 1;
 
 	if (lower_set_is_dynamic(lw, s)) {
 		ls->code = "set-dynamic";
@@ -153,9 +168,12 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	} else if (lw->opt->no_elem_counts && !(s->flags & NFT_SET_CONSTANT) && keeps_counts(s)) {
 		ls->code = "set-elem-state";
 		ls->why = "what its elements count cannot be listed yet";
-	} else if (!s->key_len || s->key_len > IR_MAX_WIDTH || data > IR_MAX_WIDTH) {
+	} else if (!s->key_len || s->key_len > IR_MAX_WIDTH || !data || data > IR_MAX_WIDTH) {
 		ls->code = "set-width";
-		ls->why = "the key or the data is wider than the registers";
+		ls->why = "the key or the data is wider than the registers, or nothing";
+	} else if (!fields_fit(s)) {
+		ls->code = "set-width";
+		ls->why = "the fields are not as wide as the key";
 	}
 	return !ls->code;
 }

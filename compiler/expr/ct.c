@@ -48,6 +48,8 @@ static bool put(uint8_t *out, const void *value, size_t size)
 	return true;
 }
 
+static bool takes_params(const struct ir_sel *sel);
+
 /* A leaf; @dir in its evaluation is the first parameter, if it takes one. */
 #define CT_LEAF(id, label, bytes, params, ns, ...)                                              \
 	static bool eval_##id(const struct ir_sel *sel, const struct ir_env *env, uint8_t *out) \
@@ -64,6 +66,7 @@ static bool put(uint8_t *out, const void *value, size_t size)
 		.helper = "ct_" #id,                                                            \
 		.width = (bytes),                                                               \
 		.n_params = (params),                                                           \
+		.takes = takes_params,                                                          \
 		.partial = true,                                                                \
 		.cost = (ns),                                                                   \
 		.eval = eval_##id,                                                              \
@@ -116,6 +119,17 @@ CT_LEAF(addr6, "addr6", 16, 2, 8,
 	{ return ct->l3proto == NFPROTO_IPV6 && put(out, ct->addr[dir][sel->param[1]], 16); });
 CT_LEAF(port, "port", 2, 2, 6, { return put(out, ct->port[dir][sel->param[1]], 2); });
 
+static bool takes_params(const struct ir_sel *sel)
+{
+	const uint64_t *p = sel->param;
+
+	if (sel->leaf == &leaf_expiration)
+		return p[0] && p[0] <= UINT32_MAX && p[1] <= 1;
+	if (sel->leaf->n_params == 2)
+		return p[0] < DIR_NONE && p[1] <= 1;
+	return p[0] <= DIR_NONE;
+}
+
 /* By key: the leaf, which end of the tuple, whether the direction is a parameter; or why not. */
 static const struct ct_key {
 	const struct ir_leaf *leaf;
@@ -160,7 +174,11 @@ static void lower_ct_get(struct lower *lw, const struct expr *e, uint32_t key, u
 			    k && k->why ? k->why : "nft-bpf does not know this key");
 		return;
 	}
-	if (k->has_dir && dir >= DIR_NONE &&
+	if (k->has_dir && dir > DIR_NONE) { /* nft_ct_get_init() */
+		lower_block(lw, "expr-malformed", "direction %u", (uint32_t)dir);
+		return;
+	}
+	if (k->has_dir && dir == DIR_NONE &&
 	    (k->leaf == &leaf_addr || k->leaf == &leaf_addr4 || k->leaf == &leaf_addr6 ||
 	     k->leaf == &leaf_port)) {
 		lower_block(lw, "expr-malformed", "an address or port of no direction");

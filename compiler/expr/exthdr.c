@@ -215,11 +215,17 @@ static bool eval_ipv4_exists(const struct ir_sel *sel, const struct ir_env *env,
 
 /* ---- leaves ---- */
 
+static bool takes_bytes(const struct ir_sel *sel)
+{
+	return sel->param[P_TYPE] <= UINT8_MAX && sel->param[P_OFFSET] <= UINT8_MAX;
+}
+
 #define EXTHDR_LEAVES(id, label, ns)                                     \
 	static const struct ir_leaf leaf_##id IR_LEAF_TABLE = {          \
 		.name = "exthdr " label,                                 \
 		.helper = "exthdr_" #id,                                 \
 		.n_params = 2,                                           \
+		.takes = takes_bytes,                                    \
 		.partial = true,                                         \
 		.cost = (ns),                                            \
 		.eval = eval_##id,                                       \
@@ -229,6 +235,7 @@ static bool eval_ipv4_exists(const struct ir_sel *sel, const struct ir_env *env,
 		.helper = "exthdr_" #id "_exists",                       \
 		.width = 1,                                              \
 		.n_params = 1,                                           \
+		.takes = takes_bytes,                                    \
 		.cost = (ns),                                            \
 		.eval = eval_##id##_exists,                              \
 	}
@@ -265,7 +272,8 @@ static void lower_read(struct lower *lw, const struct expr *e, const struct exth
 		lower_block(lw, kind->code, "%s", kind->why);
 	} else if (kind->pf && kind->pf != lower_pf(lw)) {
 		lower_verdict(lw, NFT_BREAK, NULL); /* skb->protocol is another, also for exists */
-	} else if (!len || len > IR_MAX_WIDTH || (leaf->width && len != leaf->width)) {
+	} else if (!len || len > IR_MAX_WIDTH || (leaf->width && len != leaf->width) ||
+		   params[P_TYPE] > UINT8_MAX || params[P_OFFSET] > UINT8_MAX) {
 		lower_block(lw, "expr-malformed", "%u bytes of a header", len);
 	} else {
 		lower_set_reg(lw, (uint32_t)attr_uint(e->attrs, NFTA_EXTHDR_DREG, 0),

@@ -29,14 +29,14 @@ static bool eval_limit(const struct ir_step *step, struct ir_env *env, void *sta
 	uint64_t cost = p[P_RATE] ? p[P_NSECS] * env->len / p[P_RATE] : p[P_COST];
 	struct limit_state *s = state;
 	int64_t now = (int64_t)env->now_ns;
-	uint64_t tokens = now > s->empty ? (uint64_t)(now - s->empty) : 0;
+	uint64_t tokens = now > s->empty ? (uint64_t)now - (uint64_t)s->empty : 0;
 	bool within;
 
 	tokens = MIN(tokens, p[P_MAX]);
 	within = (int64_t)(tokens - cost) >= 0;
 	if (within)
 		tokens -= cost;
-	s->empty = now - (int64_t)tokens;
+	s->empty = (int64_t)((uint64_t)now - tokens);
 	return within != (bool)p[P_INVERT];
 }
 

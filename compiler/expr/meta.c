@@ -130,11 +130,20 @@ static bool eval_day(const struct ir_sel *sel, const struct ir_env *env, uint8_t
 	return put_u8(out, (uint8_t)((4 + (uint32_t)((uint64_t)secs / 86400)) % 7));
 }
 
+/* Both are signed, of 32 bits. */
+static bool takes_offsets(const struct ir_sel *sel)
+{
+	const uint64_t *param = sel->param;
+
+	return (int64_t)param[0] == (int32_t)param[0] && (int64_t)param[1] == (int32_t)param[1];
+}
+
 static const struct ir_leaf leaf_time IR_LEAF_TABLE = {
 	.name = "meta time",
 	.helper = "meta_time",
 	.width = 8,
 	.n_params = 1,
+	.takes = takes_offsets,
 	.cost = 45,
 	.eval = eval_time,
 };
@@ -144,6 +153,7 @@ static const struct ir_leaf leaf_hour IR_LEAF_TABLE = {
 	.helper = "meta_hour",
 	.width = 4,
 	.n_params = 1,
+	.takes = takes_offsets,
 	.cost = 45,
 	.eval = eval_hour,
 };
@@ -153,6 +163,7 @@ static const struct ir_leaf leaf_day IR_LEAF_TABLE = {
 	.helper = "meta_day",
 	.width = 1,
 	.n_params = 2,
+	.takes = takes_offsets,
 	.cost = 45,
 	.eval = eval_day,
 };

@@ -25,6 +25,12 @@ static bool eval_inc(const struct ir_sel *sel, const struct ir_env *env, uint8_t
 	return true;
 }
 
+static bool takes_modulus(const struct ir_sel *sel)
+{
+	return sel->param[P_MODULUS] && sel->param[P_MODULUS] <= UINT32_MAX &&
+	       sel->param[P_OFFSET] <= UINT32_MAX;
+}
+
 /* The state decides what packets get, so it must not be kept twice: may_break. */
 static const struct ir_effect_op inc_state IR_EFFECT_TABLE = {
 	.name = "numgen inc",
@@ -37,6 +43,7 @@ static const struct ir_leaf leaf_inc IR_LEAF_TABLE = {
 	.helper = "numgen_inc",
 	.width = 4,
 	.n_params = 2,
+	.takes = takes_modulus,
 	.impure = true,
 	.state = &inc_state,
 	.cost = 15,

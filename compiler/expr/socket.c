@@ -78,6 +78,10 @@ static void lower_socket(struct lower *lw, const struct expr *e)
 			    "this key has no lowering yet");
 		return;
 	}
+	if (level > UINT8_MAX) { /* nft_socket_init() */
+		lower_block(lw, "expr-malformed", "level %u", (uint32_t)level);
+		return;
+	}
 	/* nft_socket_cgroup_subtree_level(): levels count from the root of who made the rule. */
 	if (key == NFT_SOCKET_CGROUPV2 && !lower_opt(lw)->init_cgroup_ns)
 		lower_block(lw, "socket-cgroup-ns",

@@ -39,10 +39,24 @@ static bool eval_ipsec(const struct ir_sel *sel, const struct ir_env *env, uint8
 	return put(out, x->saddr, sel->width);
 }
 
+static bool is_v6_key(uint64_t key)
+{
+	return key == NFT_XFRM_KEY_DADDR_IP6 || key == NFT_XFRM_KEY_SADDR_IP6;
+}
+
+static bool takes_key(const struct ir_sel *sel)
+{
+	uint64_t key = sel->param[P_KEY];
+
+	return key >= NFT_XFRM_KEY_DADDR_IP4 && key <= NFT_XFRM_KEY_SPI &&
+	       sel->width == (is_v6_key(key) ? 16 : 4);
+}
+
 static const struct ir_leaf leaf_ipsec IR_LEAF_TABLE = {
 	.name = "ipsec",
 	.helper = "ipsec",
 	.n_params = 3,
+	.takes = takes_key,
 	.partial = true,
 	.cost = 150,
 	.eval = eval_ipsec,
@@ -56,13 +70,12 @@ static void lower_xfrm(struct lower *lw, const struct expr *e)
 		[P_OUT] = attr_uint(e->attrs, NFTA_XFRM_DIR, POLICY_IN) == POLICY_OUT,
 		[P_NUM] = attr_uint(e->attrs, NFTA_XFRM_SPNUM, 0),
 	};
-	bool is_v6 = key == NFT_XFRM_KEY_DADDR_IP6 || key == NFT_XFRM_KEY_SADDR_IP6;
 
 	if (key < NFT_XFRM_KEY_DADDR_IP4 || key > NFT_XFRM_KEY_SPI)
 		lower_block(lw, "xfrm-unknown", "nft-bpf does not know this key");
 	else
 		lower_set_reg(lw, (uint32_t)attr_uint(e->attrs, NFTA_XFRM_DREG, 0),
-			      ir_leaf(lower_ir(lw), &leaf_ipsec, is_v6 ? 16 : 4, params));
+			      ir_leaf(lower_ir(lw), &leaf_ipsec, is_v6_key(key) ? 16 : 4, params));
 }
 
 static const struct expr_op xfrm EXPR_OP_TABLE = {
