@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -21,6 +22,7 @@ const char *const dt_category_name[N_DT_CATEGORIES] = {
 	[DT_FRAGMENT] = "later-fragment",
 	[DT_TIMED] = "time-or-chance",
 	[DT_DRAWN] = "drawn-id",
+	[DT_NAT] = "drawn-nat",
 	[DT_ENV] = "packets-differ",
 };
 
@@ -103,6 +105,40 @@ static bool same_packet(const struct probe_event *a, const struct probe_event *b
 	       a->ct_status == b->ct_status && same_bytes(a, b);
 }
 
+/* Zeros what address translation writes: addresses, ports and ids, checksums. */
+static void blank_translated(uint8_t pf, uint8_t *data, uint32_t len)
+{
+	struct packet_l4 l4 = packet_find_l4(pf, data, len);
+	bool v4 = pf == NFPROTO_IPV4;
+	uint32_t csum = l4.proto == IPPROTO_UDP ? 6 : l4.proto == IPPROTO_TCP ? 16 : 2;
+
+	if (l4.proto >= 0 && !l4.later_fragment && l4.offset + csum + 2 <= len) {
+		memset(data + l4.offset + csum, 0, 2);
+		if (l4.proto == IPPROTO_TCP || l4.proto == IPPROTO_UDP)
+			memset(data + l4.offset, 0, 4);
+		else
+			memset(data + l4.offset + 4, 0, MIN(len - l4.offset - 4, 2u));
+	}
+	if (len < (v4 ? 20u : 40u))
+		return;
+	if (v4)
+		memset(data + 10, 0, 2);
+	memset(data + (v4 ? 12 : 8), 0, v4 ? 8 : 32);
+}
+
+/* Is all that differs what address translation drew for the connection, in each namespace anew? */
+static bool is_drawn_nat(const struct probe_event *a, const struct probe_event *b)
+{
+	const uint32_t nat = IPS_SRC_NAT | IPS_DST_NAT;
+	struct probe_event x = *a, y = *b;
+
+	if (!a->has_ct || !b->has_ct || !(a->ct_status & nat) || !(b->ct_status & nat))
+		return false;
+	blank_translated(x.pf, x.data, x.data_len);
+	blank_translated(y.pf, y.data, y.data_len);
+	return same_packet(&x, &y);
+}
+
 static bool is_later_fragment(const struct probe_event *ev)
 {
 	return packet_find_l4(ev->pf, ev->data, ev->data_len).later_fragment;
@@ -155,6 +191,7 @@ struct verdicts {
 	int nft, bpf, eval; /* 1, 0; eval -1: not known */
 	int eval_nft;	    /* on the packet as nft saw it */
 	bool fragment, timed, drawn;
+	bool interpreted; /* on both sides: nothing is compiled there */
 };
 
 /*
@@ -165,7 +202,7 @@ static enum dt_category categorise(const struct verdicts *v)
 {
 	if (v->timed)
 		return DT_TIMED;
-	if (v->drawn && v->eval == v->bpf && v->eval_nft == v->nft)
+	if (v->drawn && (v->interpreted || (v->eval == v->bpf && v->eval_nft == v->nft)))
 		return DT_DRAWN;
 	if (v->fragment && v->nft != v->bpf && (v->eval < 0 || v->eval == v->bpf))
 		return DT_FRAGMENT;
@@ -195,6 +232,7 @@ static void judge(struct difftest *dt, const struct packet *p, size_t number, si
 						&v.timed);
 		eval_check_verdict(dt->eval, EVAL_BPF_ALONE, ev, prio, p, &by, &v.timed);
 	}
+	v.interpreted = has_prio && dt->eval && !eval_check_has(dt->eval, ev, prio);
 	if (has_prio && dt->eval)
 		v.eval = eval_check_verdict(dt->eval, EVAL_BPF, ev, prio, p, &by, &v.timed);
 	dt->result.n_observed++;
@@ -236,7 +274,8 @@ static void strayed(struct difftest *dt, const struct packet *p, size_t number, 
 {
 	const struct probe_event *a = &dt->trail[SIDE_NFT].events[i];
 	const struct probe_event *b = &dt->trail[SIDE_BPF].events[i];
-	struct dt_mismatch *m = add_mismatch(dt, DT_ENV, p, number, a);
+	enum dt_category category = is_drawn_nat(a, b) ? DT_NAT : DT_ENV;
+	struct dt_mismatch *m = add_mismatch(dt, category, p, number, a);
 
 	if (m && asprintf(&m->text,
 			  "position %u: len %u/%u mark 0x%x/0x%x in %u/%u out %u/%u ct %u.%u/%u.%u "

@@ -48,7 +48,7 @@ static bool is_excused(const struct difftest *dt, const struct sides *t)
 	if (t->timed || dt->result.count[DT_TIMED])
 		return true;
 	if (!t->has_eval)
-		return dt->fragments_sent || dt->result.count[DT_DRAWN];
+		return dt->fragments_sent || dt->result.count[DT_DRAWN] || dt->result.count[DT_NAT];
 	return same(&t->eval_bpf, &t->bpf) &&
 	       (dt->fragments_sent || same(&t->eval_nft, &t->nft));
 }

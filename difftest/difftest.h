@@ -48,6 +48,7 @@ enum dt_category {
 	DT_FRAGMENT, /* later fragment: the interpreter of kernels up to 6.18 reads past it */
 	DT_TIMED,    /* limits, clocks or random numbers decide */
 	DT_DRAWN,    /* a packet's IP id was drawn by the kernel, and rules look at it */
+	DT_NAT,	     /* address translation drew another port or address for a connection */
 	DT_ENV,	     /* the packets differ before the rules do: the laboratory's fault */
 	N_DT_CATEGORIES,
 };
@@ -156,6 +157,8 @@ enum dt_eval { EVAL_BPF, EVAL_NFT_ALONE, EVAL_BPF_ALONE, N_EVALS };
 int eval_check_verdict(struct eval_check *ec, enum dt_eval which, const struct probe_event *ev,
 		       int32_t prio, const struct packet *p, const struct ir_rule **ret_by,
 		       bool *ret_timed);
+/* Is anything compiled at this priority of the hook that the probe saw? */
+bool eval_check_has(const struct eval_check *ec, const struct probe_event *ev, int32_t prio);
 /*
  * What a counter of the compiled chains should stand at: the @expr-th expression of @r, which is the
  * @index-th rule of its chain, from 1. false: some packet that came there was not evaluated.

@@ -171,6 +171,11 @@ static const struct ir_prog *find_prog(const struct eval_check *ec, uint8_t pf, 
 	return front;
 }
 
+bool eval_check_has(const struct eval_check *ec, const struct probe_event *ev, int32_t prio)
+{
+	return find_prog(ec, ev->pf, ev->hook, prio) != NULL;
+}
+
 static bool is_timed_sel(const struct ir_sel *s)
 {
 	if (s->op == IR_LEAF && is_in(s->leaf->name, timed_leaves, ARRAY_SIZE(timed_leaves)))
@@ -181,11 +186,17 @@ static bool is_timed_sel(const struct ir_sel *s)
 	return false;
 }
 
+/* Does a test end before the limit gives another token? compiler/expr/limit.c: cost, -, rate. */
+static bool is_slow(const struct ir_state *limit)
+{
+	return limit->param[2] == 0 && limit->param[0] > 3600 * 1000000000ull;
+}
+
 /* Elements with limits of their own count as if they decided by the clock. */
 static bool is_timed_step(const struct ir_step *s)
 {
 	if (s->kind == IR_EFFECT)
-		return strcmp(s->effect->name, "limit") == 0;
+		return strcmp(s->effect->name, "limit") == 0 && !is_slow(s->state);
 	return (s->sel && is_timed_sel(s->sel)) || (s->set && (s->set->n_states || s->set->has_timeout));
 }
 

@@ -11,6 +11,7 @@
 
 #define ATTEMPTS 10
 #define REPAIRS	 24
+#define STUCK	 6
 
 static void on_rule(void *arg, const struct ir_rule *rule, bool matched)
 {
@@ -248,11 +249,14 @@ static void keep(struct gen *g, struct gen_target *t, const struct wishes *ws, e
 /* From one way to the rule: what stands between is wished away, one thing at a time. */
 static bool find_on_path(struct gen *g, struct gen_target *t, struct wishes *ws)
 {
-	for (int i = 0; i < REPAIRS; i++) {
+	int stuck = 0; /* how often there was no packet at all for the way alone */
+
+	for (int i = 0; i < REPAIRS && stuck < STUCK; i++) {
 		enum flow flow = random_flow(g, t->prog->hook);
 		struct packet *p = gen_try(g, t, ws->w, ws->n, flow);
 
 		if (!p) {
+			stuck += ws->n == ws->n_path;
 			if (ws->n > ws->n_path && rng_one_in(&g->rng, 3))
 				ws->n = ws->n_path;
 			continue;

@@ -202,6 +202,30 @@ static struct packet *tcp_options(const struct packet *p, struct rng *rng)
 	return q;
 }
 
+/* IPv4 or TCP options of which a byte is another: types, lengths, what is behind the last one. */
+static struct packet *changed_options(const struct packet *p, struct rng *rng)
+{
+	struct packet_l4 l4 = packet_find_l4(p->pf, p->data, p->len);
+	uint32_t from = 20, n = p->pf == NFPROTO_IPV4 ? nh_len(p) - 20 : 0, at;
+	struct packet *q;
+
+	if (l4.proto == IPPROTO_TCP && l4.offset + 20 <= p->len && (!n || rng_one_in(rng, 2))) {
+		from = l4.offset + 20;
+		n = MAX((p->data[l4.offset + 12] >> 4) * 4u, 20u) - 20;
+	}
+	if (!n || from + n > p->len)
+		return NULL;
+	q = packet_dup(p);
+	if (!q)
+		return NULL;
+	at = from + (rng_one_in(rng, 3) ? n - 1 : rng_below(rng, MIN(n, 6u)));
+	q->data[at] = (uint8_t)(rng_one_in(rng, 2) ? rng_below(rng, 5) :
+							q->data[at] + 1 - 2 * rng_below(rng, 2));
+	packet_fix(q, FIX_IP_CSUM | FIX_L4_CSUM);
+	packet_set_origin(q, "with option byte %u changed", at - from);
+	return q;
+}
+
 /* A header length that lies. */
 static struct packet *tcp_doff(const struct packet *p, struct rng *rng)
 {
@@ -303,6 +327,7 @@ struct packet *mutate_packet(const struct packet *p, struct rng *rng)
 	static struct packet *(*const ways[])(const struct packet *p, struct rng *rng) = {
 		cut,	     cut,	fragment, fragment, ext_headers, ip_options, tcp_flags,
 		tcp_options, tcp_doff, in_pages, as_gso,   random_byte, random_byte, swap_ends,
+		changed_options,
 	};
 	uint32_t k = rng_below(rng, ARRAY_SIZE(ways));
 

@@ -111,7 +111,8 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 	w->tally.packets += r->n_packets;
 	w->tally.verdicts += r->n_observed;
 	w->tally.evaluated += r->n_eval;
-	w->tally.excused += r->count[DT_FRAGMENT] + r->count[DT_TIMED] + r->count[DT_DRAWN];
+	w->tally.excused += r->count[DT_FRAGMENT] + r->count[DT_TIMED] + r->count[DT_DRAWN] +
+			    r->count[DT_NAT];
 	differs = !err && dt_differs(r);
 	if (differs) {
 		fprintf(stderr, "# seed %llu\n", (unsigned long long)seed);

@@ -39,7 +39,7 @@ static void print_mismatch(const struct difftest *dt, const struct dt_mismatch *
 	fprintf(out, "\n    %s %s", m->pf == NFPROTO_IPV4 ? "ip" : "ip6", hook_names[m->hook % 5]);
 	if (m->has_chain)
 		fprintf(out, " priority %d", m->prio);
-	if (m->category == DT_ENV)
+	if (m->category == DT_ENV || m->category == DT_NAT)
 		fprintf(out, ": %s", m->text ? m->text : "seen on one side only");
 	else
 		fprintf(out, ": nft %s, %s %s, evaluator %s", verdict(m->nft),
@@ -130,6 +130,8 @@ void dt_report(const struct difftest *dt, FILE *out)
 					"interpreter reads payload as ports)", out);
 	print_category(dt, DT_TIMED, "different verdicts where time or chance decides", out);
 	print_category(dt, DT_DRAWN, "different verdicts on IP ids that the kernel drew", out);
+	print_category(dt, DT_NAT, "packets for which address translation drew other ports or "
+				   "addresses", out);
 	print_category(dt, DT_ENV, "packets that differed before the rules", out);
 	print_counters(r, out);
 	print_coverage(dt, out);

@@ -148,6 +148,7 @@ bool draft_solve(struct draft *d, const struct wish *w, struct rng *rng)
 {
 	uint8_t v[IR_MAX_WIDTH] = {0}, all[IR_MAX_WIDTH];
 	struct draft old = *d;
+	int tries = TRIES;
 
 	if (w->kind == WISH_VALUE)
 		return solve_value(d, w->sel, rng);
@@ -156,7 +157,10 @@ bool draft_solve(struct draft *d, const struct wish *w, struct rng *rng)
 	if (w->guard == IR_IN && !w->elem)
 		return push_some_elem(d, w->sel, w->set, any_elem, NULL, rng);
 	memset(all, 0xff, sizeof(all));
-	for (int i = 0; i < TRIES; i++) {
+	/* A leaf that has to have one value either can or cannot. */
+	if (w->guard == IR_EQ && w->sel->op == IR_LEAF)
+		tries = 1;
+	for (int i = 0; i < tries; i++) {
 		candidate(d, w, v, rng);
 		if (wish_holds(w, v) && push(d, w->sel, v, all, rng))
 			return true;

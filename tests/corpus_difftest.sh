@@ -49,6 +49,7 @@ for f in "$corpus"/*/*.nft; do
 		different=$(($(number different) + $(number evaluator-differs) + $(number packets-differ)))
 		counters=$(grep -c '"explained": false' "$tmp/json")
 		explained=$(($(number later-fragment) + $(number time-or-chance) + $(number drawn-id)))
+		environment=$(number drawn-nat)
 		row "$name" "$(number chains)" "$(number compiled)" "$(number packets)" \
 			"$(number verdicts)" "$((different + counters))" "$explained" \
 			"$(number rules_hit)/$(number rules)"

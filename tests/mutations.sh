@@ -1,13 +1,44 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# tests/mutations.sh [-n N] [FILTER]: plants the errors of mutations.list, one after the other, in a
-# copy of the tree, and sees whether difftest finds each within 60 s: first with testdata/difftest,
-# then with random rulesets. Prints TAP. Not part of `make check`: each one is a build.
+# tests/mutations.sh [-c | -m] [FILTER]: plants the errors of mutations.list, one after the other, in
+# a copy of the tree, and sees whether difftest finds each within 60 s: first with testdata/difftest,
+# then with random rulesets. Prints TAP; with -m a table for doc/difftest.md. Not part of `make check`:
+# each one is a build. What is: -c, whether each still changes one place, and only that.
 set -u
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 limit=60
+
+# entries COMMAND: runs it for each entry of the list that the filter lets through.
+entries() {
+	while IFS='|' read -r name file edit; do
+		case $name in '' | '#'*) continue ;; esac
+		[[ $name == *"$filter"* ]] && "$@"
+	done <"$top/tests/mutations.list"
+}
+n=0
+failed=0
+result() {
+	echo "$1 $n - $2"
+	[ "$1" = ok ] || failed=1
+}
+
+check_entry() {
+	local hunks
+
+	n=$((n + 1))
+	hunks=$(sed "$edit" "$top/$file" | diff "$top/$file" - | grep -c '^[0-9]')
+	if [ "$hunks" = 1 ]; then result ok "$name"; else result "not ok" "$name: $hunks places"; fi
+}
+
+mode=
+case ${1:-} in -c | -m) mode=$1 && shift ;; esac
 filter=${1:-}
+if [ "$mode" = -c ]; then
+	entries check_entry
+	echo "1..$n"
+	exit $failed
+fi
 [ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
 
 tmp=$(mktemp -d)
@@ -40,36 +71,36 @@ found() {
 			shows -f "$f" && how=${f##*/} && return
 		fi
 	done
-	how="random rulesets"
-	shows --random 1000000 --first --seed "$RANDOM" --seconds $((limit - SECONDS + started - 10))
+	how="random rulesets from seed $n on"
+	shows --random 1000000 --first --seed "$n" --seconds $((limit - SECONDS + started - 10))
 }
 
-n=0
-failed=0
-result() {
+# The list is standard input of what runs here.
+try_entry() {
+	local what
+
 	n=$((n + 1))
-	echo "$1 $n - $2"
-	[ "$1" = ok ] || failed=1
+	cp "$tmp/src/$file" "$tmp/saved"
+	sed -i "$edit" "$tmp/src/$file"
+	if ! make -C "$tmp/build" nft-bpf nft-bpf-llvm.la >"$tmp/log" 2>&1 </dev/null; then
+		what="does not build"
+		grep -m3 -E 'error' "$tmp/log" | sed 's/^/# /'
+	elif found </dev/null; then
+		what=
+	else
+		what="not found in $limit s"
+	fi
+	if [ "$mode" = -m ]; then
+		echo "| $name | \`$file\` | ${what:-$((SECONDS - started)) s, $how} |"
+	else
+		result "${what:+not }ok" "$name: ${what:-found in $((SECONDS - started)) s by $how}"
+	fi
+	[ -z "$what" ] || failed=1
+	cp "$tmp/saved" "$tmp/src/$file"
 }
 started=$SECONDS
 found && { cat "$tmp/out"; echo "Bail out! there is a difference without any error planted"; exit 1; }
-while IFS='|' read -r name file edit; do
-	case $name in '' | '#'*) continue ;; esac
-	[[ $name == *"$filter"* ]] || continue
-	cp "$tmp/src/$file" "$tmp/saved"
-	# An edit may hold |, and is the rest of the line.
-	sed -i "$edit" "$tmp/src/$file"
-	if cmp -s "$tmp/saved" "$tmp/src/$file"; then
-		result "not ok" "$name: nothing was changed"
-	elif ! make -C "$tmp/build" nft-bpf nft-bpf-llvm.la >"$tmp/log" 2>&1; then
-		result "not ok" "$name: it does not build"
-		grep -m3 -E 'error' "$tmp/log" | sed 's/^/# /'
-	elif found; then
-		result ok "$name: found in $((SECONDS - started)) s by $how"
-	else
-		result "not ok" "$name: not found in $limit s"
-	fi
-	cp "$tmp/saved" "$tmp/src/$file"
-done <"$top/tests/mutations.list"
-echo "1..$n"
+[ "$mode" != -m ] || printf '| planted error | file | found |\n| --- | --- | --- |\n'
+entries try_entry
+[ "$mode" = -m ] || echo "1..$n"
 exit $failed
