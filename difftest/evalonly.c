@@ -150,7 +150,8 @@ static void eval_packets(const struct lab *lab, struct stages *st, struct list *
 
 static int optimise(struct stage *s, enum opt_pass pass, uint64_t seed, struct diags *ds)
 {
-	struct opt_options opt = {.seed = seed, .stop = true, .last = pass};
+	struct opt_options opt = {
+		.seed = seed, .least_alike = seed & 1 ? 2 : 0, .stop = true, .last = pass};
 	char *wrong;
 
 	s->after = opt_pass_name[pass];
