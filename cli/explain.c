@@ -241,7 +241,8 @@ static json_t *chain_json(const struct explain *ex, const struct chain *c)
 static void print_json(const struct explain *ex)
 {
 	json_t *chains = json_array();
-	json_t *root = json_pack("{s:o}", "chains", chains);
+	json_t *root =
+		json_pack("{s:o, s:o}", "sets", explain_sets_json(ex->lr->ir), "chains", chains);
 	const struct table *t;
 	const struct chain *c;
 

@@ -13,5 +13,6 @@ json_t *explain_look_ups_json(const struct ir *ir, const struct chain *c);
 
 /* The sets of a table that compiled rules look up: which structure each one is, one line each. */
 void explain_sets(const struct ir *ir, const struct table *table);
+json_t *explain_sets_json(const struct ir *ir); /* of all tables */
 
 #endif

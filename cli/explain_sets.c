@@ -7,6 +7,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "../compiler/attr.h"
+#include "../compiler/diag.h"
 #include "../compiler/set_table.h"
 #include "explain.h"
 
@@ -72,19 +73,51 @@ static void explain_set(const struct ir_set *set)
 	putchar('\n');
 }
 
-/* Maps to verdicts are there once for each protocol family. */
-static bool is_shown(const struct ir *ir, uint32_t n)
+/* A verdict map of an inet table is there for IPv4 and for IPv6: told once. */
+static bool is_told(const struct ir *ir, uint32_t i, const struct table *table)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (ir->sets[i]->origin == ir->sets[n]->origin && ir->sets[i]->table)
-			return true;
-	return false;
+	const struct set *origin = ir->sets[i]->origin;
+
+	if (!origin || !ir->sets[i]->table || (table && origin->table != table))
+		return false;
+	for (uint32_t k = 0; k < i; k++)
+		if (ir->sets[k]->origin == origin && ir->sets[k]->table)
+			return false;
+	return true;
 }
 
 void explain_sets(const struct ir *ir, const struct table *table)
 {
 	for (uint32_t i = 0; i < ir->n_sets; i++)
-		if (ir->sets[i]->origin && ir->sets[i]->origin->table == table &&
-		    ir->sets[i]->table && !is_shown(ir, i))
+		if (is_told(ir, i, table))
 			explain_set(ir->sets[i]);
+}
+
+static json_t *set_json(const struct ir_set *set)
+{
+	const struct set_table *t = set->table;
+	const struct table *table = set->origin->table;
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:I}", "family", family_name(table->family),
+			      "table", table->name, "set", set->origin->name, "form",
+			      set_form_name(t->form), "elements", (json_int_t)set->n_elems);
+
+	if (t->blob) {
+		json_object_set_new(j, "bytes", json_integer((json_int_t)t->blob_size));
+		json_object_set_new(j, "cost_ns", json_integer(t->info.cost_ns));
+	}
+	if (t->form == SET_FORM_BOXES)
+		json_object_set_new(j, "trees", json_integer(t->info.trees));
+	if (t->n_verdicts)
+		json_object_set_new(j, "verdicts", json_integer(t->n_verdicts));
+	return j;
+}
+
+json_t *explain_sets_json(const struct ir *ir)
+{
+	json_t *sets = json_array();
+
+	for (uint32_t i = 0; i < ir->n_sets; i++)
+		if (is_told(ir, i, NULL))
+			json_array_append_new(sets, set_json(ir->sets[i]));
+	return sets;
 }

@@ -12,7 +12,7 @@ flush ruleset
 table inet t {
 	set exact { type ipv4_addr; elements = { 10.0.0.1, 10.0.0.2 comment "two" }; }
 	set ivl { type ipv4_addr; flags interval; elements = { 10.1.0.0/16, 10.3.0.10-10.3.0.77 }; }
-	set timed { type ipv4_addr; flags timeout; timeout 1h; elements = { 10.4.0.1 timeout 3s, 10.4.0.2 }; }
+	set timed { type ipv4_addr; flags timeout; timeout 1h; elements = { 10.4.0.1 timeout 6s, 10.4.0.2 }; }
 	set box { type ipv4_addr . ipv4_addr; flags interval; elements = { 10.6.0.0/16 . 127.0.0.1-127.0.0.3 }; }
 	set name { type ifname; flags interval; elements = { "eth*" }; }
 	map verdicts { type ipv4_addr : verdict; elements = { 10.8.0.1 : drop, 10.8.0.2 : jump c, 10.8.0.3 : accept, 10.8.0.4 : continue }; }
@@ -54,9 +54,16 @@ for a in 10.0.0.0 10.0.0.3 10.0.255.255 10.2.0.0 10.3.0.9 10.3.0.78 10.4.0.3 10.
 done
 ok "box: second field's end" blocked 10.6.0.1 127.0.0.3
 ok "box: behind it" passes 10.6.0.1 127.0.0.4
-sleep 3
+sleep 6
 ok "time is up" passes 10.4.0.1
 ok "the set's own time is not" blocked 10.4.0.2
+
+explained=$(nb $n explain)
+is "explain tells each set once" "$(grep -c '^	set ' <<<"$explained")" 8
+like "explain -j tells structures" "$(nb $n explain -j | python3 -c "
+import json, sys
+print(*(s['set'] + ':' + s['form'] for s in json.load(sys.stdin)['sets']))")" \
+	'exact:hash.*ivl:interval tree.*box:boxes.*verdicts:hash'
 
 g=$(generation)
 while read -r set in out elem; do

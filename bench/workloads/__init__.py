@@ -27,6 +27,19 @@ def everything():
     return [w for family in FAMILIES for w in family.ALL]
 
 
+def every_set():
+    """Sets and verdict maps of each size, small ones first; not each kind at a million."""
+
+    def size(w):
+        return int(w.partition("/")[0].rpartition("-")[2])
+
+    def wanted(w):
+        kind = w.partition("/")[0].rpartition("-")[0]
+        return kind != "set-net" and (size(w) < 1000000 or kind in ("set-ip", "vmap"))
+
+    return sorted(filter(wanted, sets.ALL + vmap.ALL), key=size)
+
+
 def quick():
     """A few minutes: each family, small."""
     return [w for family in FAMILIES for w in family.QUICK]
