@@ -85,6 +85,7 @@ COMMIT
 -A INPUT -m conntrack ! --ctexpire 0:29
 -A INPUT -m conntrack --ctstate DNAT
 -A INPUT -m conntrack --ctstate ESTABLISHED,DNAT
+-A INPUT -m conntrack --ctstate SNAT
 -A INPUT -m connbytes --connbytes 2:3 --connbytes-dir both --connbytes-mode packets
 -A INPUT -m connbytes --connbytes 60 --connbytes-dir original --connbytes-mode bytes
 -A INPUT -m connbytes --connbytes 1:40 --connbytes-dir both --connbytes-mode avgpkt
@@ -98,6 +99,10 @@ COMMIT
 -A extra -p tcp -m tcp --syn --dport 80 -j ACCEPT
 -A extra -p udp -m udp --dport 53 -j RETURN
 -A extra -p tcp -j DROP
+COMMIT
+*nat
+:PREROUTING ACCEPT [0:0]
+-A PREROUTING -p udp -m udp --dport 7777 -j REDIRECT --to-ports 53
 COMMIT
 XT
 cat >"$tmp/v6" <<'XT'
@@ -184,6 +189,7 @@ for spi in 0, 255, 256, 500, 1000, 1001:
     head, auth = struct.pack("!II", spi, 1), struct.pack("!BBHII", 17, 1, 0, spi, 1)
     packets += [ip4(50, head), ip6(50, head), ip4(51, auth)]
 packets += [ip4(50, bytes(5)), ip6(50, bytes(5)), ip4(51, bytes(9))]
+packets += [ip4(17, udp(sp, 7777)) for sp in (5000, 5001)]
 packets += [ip4(17, udp(1, 2), dst="10.0.0.255"), ip4(17, udp(1, 2), dst="224.0.0.1")]
 packets = [p for p in packets for _ in range(2)]
 # Fragments are for where nothing puts them together: without conntrack.
