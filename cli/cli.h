@@ -104,6 +104,11 @@ bool cli_input_flushes(const struct nft_input *in);
  */
 int cli_ruleset(struct cli *cli, struct ruleset **ret);
 
+/* ---- elements.c ---- */
+
+/* Whether it only adds, creates, deletes or destroys elements; *@ret_adds: not the last two. */
+bool cli_input_is_elements(const struct nft_input *in, bool *ret_adds);
+
 /* ---- compile.c ---- */
 
 struct lower_result;

@@ -141,23 +141,6 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 	return err;
 }
 
-/* "add element …" and its like: they may not need the ruleset to be read. */
-static bool is_about_elements(const struct nft_input *input, bool *ret_adds)
-{
-	static const char *const verbs[] = {"add", "create", "delete", "destroy"};
-	char verb[16], noun[16];
-
-	if (!input || !input->commands || strpbrk(input->commands, ";\n") ||
-	    sscanf(input->commands, "%15s %15s", verb, noun) != 2)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		*ret_adds = i < 2;
-		if (strcmp(verb, verbs[i]) == 0)
-			return strcmp(noun, "element") == 0;
-	}
-	return false;
-}
-
 /*
  * 0; -EOPNOTSUPP: not that simple, and nothing was changed; -ERESTART: taking over does the rest.
  * *@ret_refused: by the kernel.
@@ -173,10 +156,12 @@ static int update_once(struct cli *cli, struct runtime *rt, struct nft_input *in
 
 	in->model = heads;
 	in->heads_only = true;
+	if (!err && !cli_input_rewind(in))
+		err = -EOPNOTSUPP;
 	if (!err)
 		err = nft_capture(in, &cli->diags, &batch);
 	if (err < 0 || batch.len == 0)
-		return err < 0 ? -EINVAL : 0;
+		return err < 0 && err != -EOPNOTSUPP ? -EINVAL : err;
 	err = rt_update(rt, heads, &batch, in->adds_only, ds, &in_kernel);
 	*ret_refused = is_refusal(err) && err != -EOPNOTSUPP && !in_kernel;
 	/* Somebody else's commit came first. */
@@ -219,14 +204,16 @@ static int load(struct cli *cli, const struct nft_input *input)
 
 	if (rt_open(&open_opt, &cli->diags, &rt) < 0)
 		return EXIT_ERROR;
-	if (is_about_elements(input, &adds) && !cli->check) {
+	progress = progress_start(input ? "loading" : "taking over");
+	if (input && !cli->check && cli_input_is_elements(input, &adds)) {
 		err = update(cli, rt, input, adds);
-		if (err != -EOPNOTSUPP && err != -ERESTART)
+		if (err != -EOPNOTSUPP && err != -ERESTART) {
+			progress_end(progress);
 			return err < 0 ? EXIT_ERROR : EXIT_OK;
+		}
 		if (err == -ERESTART)
 			input = NULL;
 	}
-	progress = progress_start(input ? "loading" : "taking over");
 	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
 		err = load_once(cli, rt, input, &opt, &plan);
 		if (err != -ERESTART)

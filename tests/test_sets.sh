@@ -118,6 +118,19 @@ g=$(generation)
 ok "sync with nothing to do" nb $n sync
 is "keeps the generation" "$(generation)" "$g"
 
+g=$(generation)
+cat >"$tmp/elements.nft" <<'NFT'
+# elements alone
+add element inet t exact { 10.60.0.1,
+	10.60.0.2 comment "a } b" }; delete element inet t exact { 10.0.0.2 }
+delete element inet t ivl { 10.1.0.0/16 } # gone
+NFT
+ok "a file of elements" nb $n -f "$tmp/elements.nft"
+ok "10.60.0.2 is in" blocked 10.60.0.2
+ok "10.0.0.2 is out" passes 10.0.0.2
+ok "10.1.0.1 is out" passes 10.1.0.1
+is "without a new generation" "$(generation)" "$g"
+
 # A file that begins by `flush ruleset` is loaded without reading what is in the sets; one that only
 # looks like it is not harmed.
 in_ns $n nft add element inet t exact '{ 10.50.0.1 }'
