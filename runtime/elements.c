@@ -490,7 +490,7 @@ static int update_maps(struct update *u, const struct batch *b)
 static int update_run(struct update *u, const struct batch *b)
 {
 	const struct commit_options opt = {.generation = u->sets->generation};
-	uint32_t now;
+	uint32_t now = 0;
 	int err = commit_batch(b, &opt, u->ds);
 
 	if (err)
