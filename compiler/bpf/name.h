@@ -8,29 +8,27 @@
 #include "nb.h"
 
 /*
- * All bits from the highest zero byte of @chunk down: what stands behind a name's end is not zero
- * where there was a longer name before.
+ * @chunk, and zeros from its first zero byte on: what stands behind a name's end is not zero where
+ * there was a longer name before. Seen from the name's first byte up, the lowest mark is the end;
+ * those above it may be wrong.
  */
-NB_INLINE __u64 nb_from_nul(__u64 chunk)
+NB_INLINE __u64 nb_trim_chunk(__u64 chunk, __u64 *ret_marks)
 {
-	const __u64 low = 0x7f7f7f7f7f7f7f7full;
-	__u64 m = ~(((chunk & low) + low) | chunk | low);
+	__u64 x = __builtin_bswap64(chunk);
+	const __u64 marks = (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
 
-	m |= m >> 1;
-	m |= m >> 2;
-	m |= m >> 4;
-	m |= m >> 8;
-	m |= m >> 16;
-	return m | m >> 32;
+	*ret_marks = marks;
+	x &= (marks - 1) & ~marks;
+	return __builtin_bswap64(x);
 }
 
 /* 16 bytes of a name in two chunks: what is behind its end becomes zero. */
 NB_INLINE void nb_trim_name(__u64 *chunks)
 {
-	const __u64 nul = nb_from_nul(chunks[0]);
+	__u64 ends, more;
 
-	chunks[0] &= ~nul;
-	chunks[1] = nul ? 0 : chunks[1] & ~nb_from_nul(chunks[1]);
+	chunks[0] = nb_trim_chunk(chunks[0], &ends);
+	chunks[1] = ends ? 0 : nb_trim_chunk(chunks[1], &more);
 }
 
 #endif

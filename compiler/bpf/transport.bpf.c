@@ -125,7 +125,10 @@ NB_API void nb_pkt_again(struct nb_pkt *p, struct nb_frame *frame, struct bpf_nf
 /* The start of each program. */
 NB_API void nb_pkt_init(struct nb_pkt *p, struct nb_frame *frame, struct bpf_nf_ctx *ctx, __u8 pf)
 {
+	__u32 len;
+
 	nb_pkt_again(p, frame, ctx, pf);
-	frame->len = p->skb->len;
-	frame->linear = p->skb->len - p->skb->data_len;
+	len = p->skb->len;
+	frame->len = len;
+	frame->linear = len - p->skb->data_len;
 }

@@ -68,6 +68,7 @@ struct gen_prog {
 	uint32_t n_functions;
 	struct gen_fn **functions; /* by plan number: chains that are functions */
 	bool counts, needs_transport, needs_key;
+	struct plan_pos transport_at; /* where its header is found, if it needs one */
 	/* Offsets in the frame: the CPU's number, the buffer for keys (0: none in it); its end. */
 	uint32_t cpu_at, key_at, frame_size;
 	LLVMMetadataRef di_frame;
@@ -287,6 +288,8 @@ void gen_call_function(struct gen *g, const struct gen_fn *f, LLVMBasicBlockRef 
 void gen_prog(struct gen *g, const struct ir_prog *prog);
 /* The packet as rules see it; @is_new false: in a function that gets a filled frame. */
 void gen_packet(struct gen *g, bool is_new);
+/* Finds its transport header; where gen_prog.transport_at says. */
+void gen_transport(struct gen *g);
 /* What helpers the program's rules call need at its start (needs.c). */
 void gen_find_needs(struct gen *g);
 

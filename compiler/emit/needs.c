@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a program's rules need to be there from its start: counters, the transport header.
+ * What a program's rules need besides selectors: counters, room for keys, the transport header.
  */
 #include "../set_table.h"
 #include "gen.h"
@@ -43,14 +43,24 @@ static void state_needs(struct gen *g, const struct ir_effect_op *op, struct gen
 	n->needs_transport |= fn && gen_reaches_transport(g, fn);
 }
 
+/* Whether the step looks at the transport header; a state of it has been asked already. */
+static bool step_needs_transport(struct gen *g, const struct ir_step *st)
+{
+	if (st->sel && sel_needs_transport(g, st->sel))
+		return true;
+	for (uint32_t i = 0; i < st->n_args; i++)
+		if (sel_needs_transport(g, st->args[i]))
+			return true;
+	for (uint32_t i = 0; st->dispatch && i < st->dispatch->n_fields; i++)
+		if (sel_needs_transport(g, st->dispatch->fields[i]))
+			return true;
+	return false;
+}
+
 static void step_needs(struct gen *g, const struct ir_step *st, struct gen_prog *n)
 {
-	if (st->sel && !n->needs_transport)
-		n->needs_transport = sel_needs_transport(g, st->sel);
-	for (uint32_t i = 0; i < st->n_args && !n->needs_transport; i++)
-		n->needs_transport = sel_needs_transport(g, st->args[i]);
-	for (uint32_t i = 0; st->dispatch && i < st->dispatch->n_fields && !n->needs_transport; i++)
-		n->needs_transport = sel_needs_transport(g, st->dispatch->fields[i]);
+	if (!n->needs_transport)
+		n->needs_transport = step_needs_transport(g, st);
 	n->needs_key |= st->dispatch || (st->set && set_needs_key(st->set));
 	if (st->sel && !n->needs_key)
 		n->needs_key = sel_needs_key(st->sel);
@@ -70,15 +80,39 @@ static void rule_needs(struct gen *g, const struct ir_rule *r)
 		step_needs(g, &r->steps[s], g->p);
 }
 
+/* Where the transport header has to be found: on every way to the rules that look at it. */
+static void join_transport(struct gen_prog *p, struct plan_pos pos)
+{
+	p->transport_at = p->transport_at.chain == PLAN_NONE
+				  ? pos
+				  : plan_join(p->plan, p->transport_at, pos);
+}
+
+static bool at_start(struct plan_pos pos)
+{
+	return pos.chain == PLAN_ROOT && pos.rule == 0;
+}
+
 void gen_find_needs(struct gen *g)
 {
 	const struct plan *plan = g->p->plan;
+	bool needs = false;
 
+	g->p->transport_at.chain = PLAN_NONE;
 	for (uint32_t i = 1; i < plan->n_chains; i++) {
 		const struct ir_chain *c = plan->chains[i].chain;
 
-		for (uint32_t r = 0; r < c->n_rules; r++)
+		for (uint32_t r = 0; r < c->n_rules; r++) {
+			/* Once it is at the very start, or in front of the rule anyway, it stays. */
+			g->p->needs_transport = at_start(g->p->transport_at) ||
+						(g->p->transport_at.chain == i &&
+						 g->p->transport_at.rule <= r);
 			for (uint32_t k = 0; k < ir_rule_parts(&c->rules[r]); k++)
 				rule_needs(g, ir_rule_part(&c->rules[r], k));
+			if (g->p->needs_transport)
+				join_transport(g->p, (struct plan_pos){i, r});
+			needs |= g->p->needs_transport;
+		}
 	}
+	g->p->needs_transport = needs;
 }

@@ -64,14 +64,24 @@ static void make_frame(struct gen *g)
 	LLVMBuildCall2(g->b, type, seen, &g->f->frame, 1, "");
 }
 
+void gen_transport(struct gen *g)
+{
+	LLVMValueRef fn = gen_function(g, "nb_transport_init");
+
+	if (!fn) {
+		gen_error(g, -EINVAL, "bitcode", "the embedded BPF helpers lack nb_transport_init");
+		return;
+	}
+	LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, &g->f->pkt, 1, "");
+}
+
 void gen_packet(struct gen *g, bool is_new)
 {
 	LLVMTypeRef type = LLVMGetTypeByName2(g->ctx, "struct.nb_pkt");
 	LLVMValueRef init = gen_function(g, is_new ? "nb_pkt_init" : "nb_pkt_again");
-	LLVMValueRef transport = gen_function(g, "nb_transport_init");
 	LLVMValueRef args[4];
 
-	if (!type || !init || !transport) {
+	if (!type || !init) {
 		gen_error(g, -EINVAL, "bitcode", "the embedded BPF helpers lack nb_pkt_init");
 		return;
 	}
@@ -81,9 +91,6 @@ void gen_packet(struct gen *g, bool is_new)
 	args[2] = LLVMGetParam(g->f->fn, 0);
 	args[3] = LLVMConstInt(g->i8, g->p->prog->pf, 0);
 	LLVMBuildCall2(g->b, LLVMGlobalGetValueType(init), init, args, 4, "");
-	if (is_new && g->p->needs_transport)
-		LLVMBuildCall2(g->b, LLVMGlobalGetValueType(transport), transport, &g->f->pkt, 1,
-			       "");
 	if (g->p->counts)
 		gen_counters_init(g, is_new);
 }

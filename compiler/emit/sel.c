@@ -331,8 +331,11 @@ static void place_one(struct gen *g, const struct ir_sel *sel)
 void gen_place(struct gen *g, uint32_t chain, uint32_t rule)
 {
 	const struct plan_chain *pc = &g->p->plan->chains[chain];
+	const struct plan_pos t = g->p->transport_at;
 	uint32_t lo = 0, hi = pc->n_computes;
 
+	if (g->p->needs_transport && t.chain == chain && t.rule == rule)
+		gen_transport(g);
 	while (lo < hi) {
 		uint32_t mid = (lo + hi) / 2;
 
