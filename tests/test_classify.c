@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "compiler/classify/classify.h"
+#include "compiler/classify/layout.h"
 #include "compiler/util.h"
 #include "tests/classify_run.h"
 #include "tests/classify_model.h"
@@ -225,6 +226,31 @@ static void test_hash_changes(void **state)
 {
 	(void)state;
 	changed(CLASSIFY_HASH);
+}
+
+/* A table large enough for a filter in front of it. */
+static void test_hash_filter(void **state)
+{
+	static const uint32_t w[] = {4, 8, 20};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+		struct classify_shape s;
+		struct model m;
+		void *blob;
+
+		model_init(&m, w[i], 30000, false, 0);
+		s = shape_of(CLASSIFY_HASH, &m, true);
+		blob = build(&s, &m);
+		assert_int_not_equal(((struct cls_head *)blob)->filter, 0);
+		for (size_t k = 0; k < m.n; k++)
+			assert_int_equal(classify_find(blob, m.e[k].lo), m.e[k].index);
+		for (int k = 0; k < 300; k++)
+			change(blob, &m, k % 2);
+		check_all(blob, &m, 300);
+		free(blob);
+		model_fini(&m);
+	}
 }
 
 static void test_tree_changes(void **state)
@@ -665,6 +691,8 @@ static void test_programs(void **state)
 			run_programs(CLASSIFY_HASH, w[i], n);
 			run_programs(CLASSIFY_TREE, w[i], n);
 		}
+	run_programs(CLASSIFY_HASH, 4, 30000);
+	run_programs(CLASSIFY_HASH, 20, 30000);
 }
 
 static uint32_t chunks_of(const struct classify_shape *s)
@@ -722,10 +750,10 @@ int main(void)
 		cmocka_unit_test(test_hash),	      cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_whole_space),   cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_values),	      cmocka_unit_test(test_hash_changes),
-		cmocka_unit_test(test_tree_changes),  cmocka_unit_test(test_races),
-		cmocka_unit_test(test_programs),      cmocka_unit_test(test_boxes),
-		cmocka_unit_test(test_boxes_changes), cmocka_unit_test(test_boxes_programs),
-		cmocka_unit_test(test_boxes_race),
+		cmocka_unit_test(test_hash_filter),   cmocka_unit_test(test_tree_changes),
+		cmocka_unit_test(test_races),	      cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_boxes),	      cmocka_unit_test(test_boxes_changes),
+		cmocka_unit_test(test_boxes_programs), cmocka_unit_test(test_boxes_race),
 	};
 
 	return cmocka_run_group_tests_name("classify", tests, NULL, NULL);

@@ -11,6 +11,8 @@
  * tag, so an entry with the same tag must not stand where a lookup for another one passes: the
  * table is built again with other multipliers then (it takes about 2^32 / 100 elements to be
  * likely).
+ *
+ * Bits of deleted elements stay in the filter, which is only a hint, until the table is built anew.
  */
 #include <errno.h>
 
@@ -58,7 +60,7 @@ static uint32_t entry_index(uint64_t entry)
 /* What is computed of a key. */
 struct hashed {
 	uint64_t key[CLS_MAX_CHUNKS];
-	uint64_t tag;
+	uint64_t tag, bits; /* bits: in the filter */
 	uint32_t home;
 };
 
@@ -67,7 +69,8 @@ static void hash_chunks(const struct cls_head *h, struct hashed *k)
 	uint64_t mixed = cls_mix(h, (const __u64 *)k->key, is_wide(h) ? key_chunks(h) : 0);
 
 	k->tag = is_wide(h) ? mixed & CLS_TAG : k->key[0];
-	k->home = (uint32_t)(cls_home(h, mixed) / CLS_LINE - h->root);
+	k->bits = cls_filter_bits(mixed);
+	k->home = (uint32_t)cls_home(h, mixed);
 }
 
 static void hash_key(const struct cls_head *h, const uint8_t *key, struct hashed *ret)
@@ -156,6 +159,11 @@ static int add(struct cls_head *h, const struct hashed *k, uint32_t index)
 			return -ENOSPC;
 		memcpy(record(h, index), k->key, 8 * key_chunks(h));
 	}
+	if (h->filter) {
+		uint64_t *word = (uint64_t *)cls_at(h, h->filter) + k->home;
+
+		CLS_PUBLISH(*word, *word | k->bits);
+	}
 	slot = &line_at(h, at.line)[at.slot];
 	CLS_PUBLISH(*slot, (*slot & CLS_PASSED) | (uint64_t)(index + 1) << 32 | k->tag);
 	for (uint32_t i = k->home; i < at.line; i++) {
@@ -237,7 +245,7 @@ int cls_hash_build(struct cls_blob *b, const struct classify_shape *shape,
 		   const struct classify_elem *elems, size_t n)
 {
 	uint64_t room = shape->is_mutable ? shape->capacity : n, lines = room / 5 + 2;
-	uint32_t at, keys = 0, key_size = 0;
+	uint32_t at, keys = 0, key_size = 0, filter = 0;
 	int err = -ENOSPC;
 
 	if (shape->width[0] > 4) {
@@ -249,12 +257,20 @@ int cls_hash_build(struct cls_blob *b, const struct classify_shape *shape,
 	at = cls_grow(b, (lines + CLS_PROBES - 1) * CLS_LINE);
 	if (!at)
 		return -E2BIG;
+	if (lines * CLS_LINE >= CLS_FILTER_FROM) {
+		filter = cls_grow(b, lines * 8);
+		if (!filter)
+			return -E2BIG;
+	}
+	b->head->filter = filter;
 	b->head->keys = keys;
 	b->head->key_size = key_size;
 	b->head->root = at / CLS_LINE;
 	b->head->n_lines = (uint32_t)lines;
 	for (int i = 0; i < SEEDS && err == -ENOSPC; i++) {
 		memset(cls_at(b->head, at), 0, (lines + CLS_PROBES - 1) * CLS_LINE);
+		if (filter)
+			memset(cls_at(b->head, filter), 0, lines * 8);
 		b->head->n_elems = 0;
 		b->head->multiplier += 0x9e3779b97f4a7c16ull; /* even: it stays odd */
 		err = fill_table(b->head, elems, n);

@@ -59,6 +59,8 @@ static uint32_t cost_ns(const struct cls_head *h, const struct classify_info *i)
 
 	switch (h->kind) {
 	case CLS_HASH:
+		/* Half of the keys are missing, most of which the filter tells. */
+		miss = h->filter ? (miss_ns(i->size / 8) + miss) / 2 : miss;
 		return width <= 4 ? 14 + miss : 18 + 2 * miss;
 	case CLS_TREE:
 		return 5 + i->depth * (width <= 7 ? 9 : 16) + 2 * miss;

@@ -8,6 +8,8 @@
  * HASH: lines of 8 entries { u32 tag; u32 index + 1 }, 0 is free. tag: the key itself up to 4
  * bytes, else a part of the hash, and the key stands in an array over the index. One 8-byte store
  * adds or removes an entry. A line with the bit CLS_PASSED has sent elements on to the next one.
+ * A table that outgrows the nearer caches has a filter in front, an eighth of its size: a word per
+ * line in which each element that is at home there has three bits. Most misses end at it.
  *
  * TREE and BOXES: nodes that say for each key of one chunk (field) how to go on, a u32 "ref". A
  * node holds sorted first keys k[0] < k[1] …; the ref of k[i] is for the keys k[i] … k[i + 1] - 1.
@@ -82,6 +84,7 @@ struct cls_wide_page {
 
 /* ---- hash ---- */
 #define CLS_SLOTS  8
+#define CLS_FILTER_FROM (256u << 10) /* bytes of a table that has a filter */
 #define CLS_PASSED 0x8000000000000000ull /* in slot 0 of a line */
 #define CLS_TAG	   0x00000000ffffffffull
 #define CLS_PROBES 16 /* lines an element may stand away from its own, this one included */
@@ -120,7 +123,8 @@ struct cls_head {
 		key_size; /* offset; HASH over 4 bytes: chunks; BOXES: struct cls_range[n_fields] */
 	__u32 values, value_size;
 	__u32 expires; /* 0: none */
-	__u32 capacity, unused;
+	__u32 capacity;
+	__u32 filter; /* HASH, if large: offset of a u64 per line; 0: none */
 
 	/* the writer's */
 	__u32 size; /* of the blob; programs' limit is size - CLS_TAIL */

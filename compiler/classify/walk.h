@@ -51,10 +51,29 @@ CLS_INLINE __u64 cls_mix(const struct cls_head *h, const __u64 *key, __u32 chunk
 	return chunks ? x ^ x >> 29 : x;
 }
 
-/* First line of the table for a key, as an offset. */
+/* First line for a key, from the table's first one. */
 CLS_INLINE __u64 cls_home(const struct cls_head *h, __u64 mixed)
 {
-	return ((__u64)h->root + ((mixed >> 32) * h->n_lines >> 32)) * CLS_LINE;
+	return (mixed >> 32) * h->n_lines >> 32;
+}
+
+/* The key's bits in the filter's word of its home. */
+CLS_INLINE __u64 cls_filter_bits(__u64 mixed)
+{
+	return 1ull << (mixed & 63) | 1ull << (mixed >> 6 & 63) | 1ull << (mixed >> 12 & 63);
+}
+
+/* False: the key is not in the table. */
+CLS_INLINE _Bool cls_filter_passes(const struct cls_head *h, __u64 limit, __u64 mixed, __u64 home)
+{
+	__u64 off = (__u64)h->filter + home * 8, bits = cls_filter_bits(mixed), word;
+
+	if (!h->filter)
+		return 1;
+	if (off > limit)
+		return 0;
+	word = CLS_READ(__u64, *(const __u64 *)((const char *)h + off));
+	return !(bits & ~word);
 }
 
 /*
@@ -101,8 +120,10 @@ CLS_INLINE __u32 cls_hash(const void *blob, __u64 limit, const __u64 *key, __u32
 {
 	const struct cls_head *h = blob;
 	__u64 mixed = cls_mix(h, key, chunks), tag = chunks ? mixed : key[0];
-	__u64 off = cls_home(h, mixed), e, first;
+	__u64 home = cls_home(h, mixed), off = ((__u64)h->root + home) * CLS_LINE, e, first;
 
+	if (!cls_filter_passes(h, limit, mixed, home))
+		return CLS_READ(__u32, h->catch_all);
 	CLS_UNROLL_NOT
 	for (__u32 i = 0; i < CLS_PROBES; i++, off += CLS_LINE) {
 		if (off > limit)
