@@ -83,6 +83,9 @@ static void reach(struct graph *g, const struct ir_chain *c)
 
 void graph_reach(struct graph *g, const struct ir_prog *prog)
 {
+	if (g->reached_from == prog)
+		return;
+	g->reached_from = prog;
 	for (uint32_t i = 0; i < g->ir->n_chains; i++)
 		g->nodes[i].reached = false;
 	for (uint32_t i = 0; i < prog->n_bases; i++)

@@ -24,6 +24,7 @@ struct graph {
 	const struct ir *ir;
 	struct arena *arena;
 	struct graph_node *nodes; /* by chain id */
+	const struct ir_prog *reached_from; /* what .reached says is of this program */
 };
 
 struct graph *graph_new(const struct ir *ir);

@@ -117,7 +117,7 @@ struct kind {
 	const char *verdict; /* "jump" and "goto" need a target; "vmap" some; "" none */
 	uint32_t n_elems;    /* of the map */
 	uint8_t keys[6][16]; /* all members' */
-	bool own_keys;
+	bool own_keys, elems_count;
 };
 
 static void draw_kind(struct kind *k, bool may_jump)
@@ -138,6 +138,7 @@ static void draw_kind(struct kind *k, bool may_jump)
 	k->verdict = verdicts[rnd(may_jump ? ARRAY_SIZE(verdicts) : 5)];
 	k->n_elems = 1 + rnd(5);
 	k->own_keys = rnd(2);
+	k->elems_count = rnd(3) == 0;
 	for (uint32_t i = 0; i < k->n_elems; i++)
 		k->keys[i][0] = (uint8_t)(40 * i + rnd(40));
 }
@@ -146,7 +147,8 @@ static void draw_kind(struct kind *k, bool may_jump)
 static void put_family_set(struct writer *l, const struct kind *k, uint32_t width, uint32_t n,
 			   const char *target, uint32_t n_targets)
 {
-	fprintf(l->sets_out, "%s s%u width %u {\n", target ? "vmap" : "set", l->n_sets, width);
+	fprintf(l->sets_out, "%s s%u width %u%s {\n", target ? "vmap" : "set", l->n_sets, width,
+		k->elems_count ? " states 1" : "");
 	for (uint32_t i = 0; i < n; i++) {
 		uint8_t key[16] = {0};
 
@@ -156,7 +158,10 @@ static void put_family_set(struct writer *l, const struct kind *k, uint32_t widt
 		if (target)
 			fprintf(l->sets_out, " : %s %s%u", i % 2 ? "jump (v4 ip t" : "goto (v4 ip t",
 				target, rnd(n_targets));
-		fputs(target ? ")\n" : "\n", l->sets_out);
+		fputs(target ? ")" : "", l->sets_out);
+		if (k->elems_count)
+			fprintf(l->sets_out, " #%u", l->n_states++);
+		fputc('\n', l->sets_out);
 	}
 	fputs("}\n", l->sets_out);
 	l->n_sets++;

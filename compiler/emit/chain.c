@@ -9,7 +9,7 @@ static void make_blocks(struct gen *g, struct gen_chain *gc, const struct plan_c
 {
 	uint32_t part = 0;
 
-	gc->scope = gen_debug_chain(g, g->f->subprogram, pc->chain);
+	gc->scope = pc->chain ? gen_debug_chain(g, g->f->subprogram, pc->chain) : g->f->subprogram;
 	gc->rules = arena_alloc(g->arena, (run->n + 1) * sizeof(*gc->rules));
 	for (uint32_t i = 0; i <= run->n; i++) {
 		gc->rules[i] = gen_block(g, "rule");
@@ -66,6 +66,14 @@ static void gen_rules(struct gen *g, const struct gen_chain *gc, const struct pl
 	uint32_t part = 0;
 
 	g->p->chain = run->chain;
+	g->p->rule = 0;
+	if (pc->is_group) {
+		gen_at(g, gc->rules[0]);
+		gen_debug_at(g, gc->scope, 0);
+		gen_group(g);
+		gen_at(g, gc->rules[1]);
+		return;
+	}
 	g->at = (struct diag_place){.family = c->family, .table = c->table, .chain = c->name};
 	for (uint32_t i = 0; i < run->n;) {
 		uint32_t r = run->first + i;

@@ -190,12 +190,10 @@ static void call_function(struct gen *g, const struct gen_fn *f, bool is_jump)
 	gen_return(g);
 }
 
-void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump, LLVMValueRef record)
+static void enter(struct gen *g, uint32_t to, bool is_jump)
 {
-	uint32_t to = plan_number(g->p->plan, c);
 	const struct plan_local *callee = plan_fn_find(g->f->plan, to);
 
-	gen_record_pass(g, to, record ? record : gen_i32(g, c->record));
 	if (g->p->functions[to]) {
 		call_function(g, g->p->functions[to], is_jump);
 		return;
@@ -203,4 +201,33 @@ void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump, LLVMValueRe
 	if (callee->n_returns > 1)
 		store_number(g, callee_number(g, is_jump), 1 + callee->level);
 	gen_goto(g, gen_rule_block(g, to, 0));
+}
+
+void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump, LLVMValueRef record)
+{
+	uint32_t to = plan_number(g->p->plan, c), target = plan_target(g->p->plan, c);
+
+	gen_record_pass(g, to, record ? record : gen_i32(g, c->record));
+	if (target != to)
+		gen_frame_store(g, gen_i32(g, g->p->plan->chains[to].member), g->p->member_at);
+	enter(g, target, is_jump);
+}
+
+void gen_group(struct gen *g)
+{
+	const struct plan_chain *pc = &g->p->plan->chains[g->p->chain];
+	LLVMBasicBlockRef *targets = arena_alloc(g->arena, pc->n_edges * sizeof(*targets));
+	uint32_t *numbers = arena_alloc(g->arena, pc->n_edges * sizeof(*numbers));
+
+	gen_place(g, g->p->chain, 0);
+	for (uint32_t i = 0; i < pc->n_edges; i++) {
+		numbers[i] = i;
+		targets[i] = gen_block(g, "member");
+	}
+	gen_number_tree(g, gen_frame_load(g, g->i32, g->p->member_at), numbers, targets,
+			pc->n_edges);
+	for (uint32_t i = 0; i < pc->n_edges; i++) {
+		gen_at(g, targets[i]);
+		enter(g, pc->edges[i].chain, false);
+	}
 }

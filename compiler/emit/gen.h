@@ -86,6 +86,7 @@ struct gen_prog {
 	const LLVMValueRef *numbers;
 	LLVMValueRef record;   /* of the running chain; NULL: not asked for in this rule */
 	uint32_t records_at;   /* in the frame: their numbers */
+	uint32_t member_at;    /* the number that a group is called with */
 	uint32_t chain; /* plan index of the running chain */
 	uint32_t rule;	/* index in its rules */
 };
@@ -266,6 +267,8 @@ void gen_accept(struct gen *g);
 void gen_drop(struct gen *g);
 void gen_return(struct gen *g);
 void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump, LLVMValueRef record);
+/* The body of a group: to the member that it is called for. */
+void gen_group(struct gen *g);
 /* Notes which base chain runs. */
 void gen_base_number(struct gen *g, uint32_t base);
 

@@ -102,7 +102,7 @@ void gen_find_needs(struct gen *g)
 	for (uint32_t i = 1; i < plan->n_chains; i++) {
 		const struct ir_chain *c = plan->chains[i].chain;
 
-		for (uint32_t r = 0; r < c->n_rules; r++) {
+		for (uint32_t r = 0; c && r < c->n_rules; r++) {
 			/* Once it is at the very start, or in front of the rule anyway, it stays. */
 			g->p->needs_transport = at_start(g->p->transport_at) ||
 						(g->p->transport_at.chain == i &&

@@ -53,7 +53,7 @@ static void find_uses(struct placer *w)
 	for (uint32_t i = 1; i < w->plan->n_chains; i++) {
 		const struct ir_chain *c = w->plan->chains[i].chain;
 
-		for (uint32_t r = 0; r < c->n_rules; r++) {
+		for (uint32_t r = 0; c && r < c->n_rules; r++) {
 			struct plan_pos pos = {i, r};
 
 			for (uint32_t k = 0; k < ir_rule_parts(&c->rules[r]); k++)

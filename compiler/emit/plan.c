@@ -10,8 +10,13 @@ struct builder {
 	const struct ir *ir;
 	struct plan *plan;
 	/* By ir chain id, while walking: */
-	enum { UNSEEN, OPEN, DONE } * state;
-	const struct ir_chain **post; /* finished chains, callees first */
+	enum { UNSEEN, OPEN, DONE } * state, *group_state;
+	const struct plan_groups *groups; /* NULL: none */
+	/* Finished chains, callees first; NULL: the group. */
+	struct node {
+		const struct ir_chain *chain;
+		uint32_t group;
+	} *post;
 	uint32_t n_post;
 	bool cycle;
 	/* By plan number of the callee, times 2, + is_jump: caller and rule of its last edge. */
@@ -42,12 +47,33 @@ static void each_verdict(struct builder *w, const struct ir_chain *c, uint32_t r
 
 static void visit(struct builder *w, const struct ir_chain *c);
 
+static void visit_group(struct builder *w, uint32_t group)
+{
+	const struct plan_group *g = &w->groups->groups[group];
+
+	if (w->group_state[group] == OPEN)
+		w->cycle = true;
+	if (w->group_state[group] != UNSEEN)
+		return;
+	w->group_state[group] = OPEN;
+	for (uint32_t i = 0; i < g->n; i++)
+		visit(w, g->members[i]);
+	w->group_state[group] = DONE;
+	w->post[w->n_post++] = (struct node){NULL, group};
+}
+
 static void visit_verdict(struct builder *w, void *arg, uint32_t rule, const struct ir_verdict *v)
 {
+	const struct ir_chain *c = v->chain ? template_model(v->chain) : NULL;
+
 	(void)arg;
 	(void)rule;
-	if (v->code == IR_JUMP || v->code == IR_GOTO)
-		visit(w, template_model(v->chain));
+	if (v->code != IR_JUMP && v->code != IR_GOTO)
+		return;
+	if (w->groups && w->groups->of[c->id] != PLAN_NONE)
+		visit_group(w, w->groups->of[c->id]);
+	else
+		visit(w, c);
 }
 
 static void visit(struct builder *w, const struct ir_chain *c)
@@ -60,15 +86,19 @@ static void visit(struct builder *w, const struct ir_chain *c)
 	for (uint32_t r = 0; r < c->n_rules; r++)
 		each_verdict(w, c, r, visit_verdict, NULL);
 	w->state[c->id] = DONE;
-	w->post[w->n_post++] = c;
+	w->post[w->n_post++] = (struct node){c, PLAN_NONE};
 }
 
 static void order_chains(struct builder *w, const struct ir_prog *prog)
 {
 	struct plan *plan = w->plan;
 
+	uint32_t n_groups = w->groups ? w->groups->n : 0;
+
 	w->state = arena_alloc(w->a, w->ir->n_chains * sizeof(*w->state));
-	w->post = arena_alloc(w->a, w->ir->n_chains * sizeof(struct ir_chain *));
+	w->group_state = arena_alloc(w->a, MAX(n_groups, 1u) * sizeof(*w->group_state));
+	w->post = arena_alloc(w->a, (w->ir->n_chains + n_groups) * sizeof(*w->post));
+	plan->groups = arena_alloc(w->a, MAX(n_groups, 1u) * sizeof(*plan->groups));
 	for (uint32_t i = prog->n_bases; i > 0; i--)
 		visit(w, prog->bases[i - 1]);
 	plan->n_chains = w->n_post + 1;
@@ -77,11 +107,17 @@ static void order_chains(struct builder *w, const struct ir_prog *prog)
 	plan->index = arena_alloc(w->a, MAX(w->ir->n_chains, 1u) * sizeof(uint32_t));
 	memset(plan->index, 0xff, w->ir->n_chains * sizeof(uint32_t));
 	for (uint32_t i = 0; i < w->n_post; i++) {
-		const struct ir_chain *c = w->post[w->n_post - 1 - i];
+		const struct node *node = &w->post[w->n_post - 1 - i];
+		struct plan_chain *pc = &plan->chains[i + 1];
 
-		plan->chains[i + 1].chain = c;
-		plan->chains[i + 1].n_rules = c->n_rules;
-		plan->index[c->id] = i + 1;
+		pc->chain = node->chain;
+		pc->is_group = !node->chain;
+		pc->n_rules = node->chain ? node->chain->n_rules : 1;
+		pc->group = PLAN_NONE;
+		if (node->chain)
+			plan->index[node->chain->id] = i + 1;
+		else
+			plan->groups[node->group] = i + 1;
 	}
 }
 
@@ -95,7 +131,7 @@ static void add_edge(struct builder *w, void *arg, uint32_t rule, const struct i
 
 	if (v->code != IR_JUMP && v->code != IR_GOTO)
 		return;
-	e.chain = plan_number(w->plan, v->chain);
+	e.chain = plan_target(w->plan, v->chain);
 	/* The elements of a verdict map: one edge for all that say the same. */
 	last = &w->last_edge[2 * (size_t)e.chain + e.is_jump];
 	stamp = ((uint64_t)(pc - w->plan->chains) << 32 | rule) + 1;
@@ -105,11 +141,30 @@ static void add_edge(struct builder *w, void *arg, uint32_t rule, const struct i
 	ARENA_PUSH(w->a, pc->edges, pc->n_edges, e);
 }
 
+/* Before edges of other chains: these ask for the members' group. */
+static void find_members(struct builder *w)
+{
+	for (uint32_t g = 0; w->groups && g < w->groups->n; g++) {
+		uint32_t number = w->plan->groups[g];
+		struct plan_chain *pc = &w->plan->chains[number];
+
+		for (uint32_t i = 0; number && i < w->groups->groups[g].n; i++) {
+			const struct ir_chain *c = w->groups->groups[g].members[i];
+			struct plan_edge e = {.chain = plan_number(w->plan, c)};
+
+			w->plan->chains[e.chain].group = number;
+			w->plan->chains[e.chain].member = i;
+			ARENA_PUSH(w->a, pc->edges, pc->n_edges, e);
+		}
+	}
+}
+
 static void find_edges(struct builder *w, const struct ir_prog *prog)
 {
 	struct plan_chain *root = &w->plan->chains[PLAN_ROOT];
 
 	w->last_edge = arena_alloc(w->a, 2 * (size_t)w->plan->n_chains * sizeof(*w->last_edge));
+	find_members(w);
 	for (uint32_t i = 0; i < prog->n_bases; i++) {
 		struct plan_edge e = {.rule = i,
 				      .chain = w->plan->index[prog->bases[i]->id],
@@ -120,7 +175,7 @@ static void find_edges(struct builder *w, const struct ir_prog *prog)
 	for (uint32_t i = 1; i < w->plan->n_chains; i++) {
 		struct plan_chain *pc = &w->plan->chains[i];
 
-		for (uint32_t r = 0; r < pc->n_rules; r++)
+		for (uint32_t r = 0; pc->chain && r < pc->n_rules; r++)
 			each_verdict(w, pc->chain, r, add_edge, pc);
 	}
 }
@@ -132,7 +187,7 @@ static void find_record_levels(struct plan *plan)
 		struct plan_chain *pc = &plan->chains[i];
 		uint32_t below;
 
-		pc->has_record = pc->chain->template && pc->chain->template->n_words;
+		pc->has_record = pc->chain && pc->chain->template && pc->chain->template->n_words;
 		below = pc->record_level + pc->has_record;
 		plan->n_record_levels = MAX(plan->n_record_levels, below);
 		for (uint32_t k = 0; k < pc->n_edges; k++) {
@@ -260,9 +315,17 @@ uint32_t plan_number(const struct plan *plan, const struct ir_chain *c)
 	return plan->index[template_model(c)->id];
 }
 
-struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog *prog)
+uint32_t plan_target(const struct plan *plan, const struct ir_chain *c)
 {
-	struct builder w = {.a = a, .ir = ir, .plan = ARENA_NEW(a, struct plan)};
+	uint32_t number = plan_number(plan, c), group = plan->chains[number].group;
+
+	return group == PLAN_NONE ? number : group;
+}
+
+static struct plan *build(struct arena *a, const struct ir *ir, const struct ir_prog *prog,
+			  const struct plan_groups *groups)
+{
+	struct builder w = {.a = a, .ir = ir, .plan = ARENA_NEW(a, struct plan), .groups = groups};
 
 	order_chains(&w, prog);
 	if (w.cycle)
@@ -274,4 +337,17 @@ struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog
 	find_dominators(&w);
 	plan_cut(a, w.plan);
 	return w.plan;
+}
+
+struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog *prog)
+{
+	struct plan *plan = build(a, ir, prog, NULL), *grouped = NULL;
+	struct plan_groups *groups;
+
+	if (!plan || plan->size <= PLAN_MAX_SIZE)
+		return plan;
+	groups = plan_group(a, ir, plan);
+	if (groups)
+		grouped = build(a, ir, prog, groups);
+	return grouped ? grouped : plan;
 }

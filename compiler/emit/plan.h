@@ -10,6 +10,10 @@
  * functions of their own, which it looks at once. Long runs of rules do, too (parts): that keeps the
  * verifier's and LLVM's work linear, and branches short.
  *
+ * A rule that leads to more code than fits where it stands, a verdict map with a chain for each of
+ * many elements, has these chains in groups: functions that are told by a number which of their
+ * members to run (plan_group.c).
+ *
  * The program itself is the root, number 0, whose "rules" are its base chains.
  */
 #ifndef NFT_BPF_COMPILER_EMIT_PLAN_H
@@ -38,7 +42,12 @@ struct plan_edge {
 };
 
 struct plan_chain {
-	const struct ir_chain *chain; /* NULL: the root */
+	const struct ir_chain *chain; /* NULL: the root, or a group */
+	bool is_group; /* of one rule that goes to each member: its edges, by the members' numbers */
+	uint32_t group, member; /* of which this is a member, PLAN_NONE: of none */
+	/* Estimates: instructions, with what it branches to; calls below it. */
+	uint64_t size;
+	uint32_t calls;
 	uint32_t n_rules;
 	uint32_t first_number; /* of its rules, dense over the plan, from 1 */
 	struct plan_edge *edges; /* by rule */
@@ -66,16 +75,38 @@ struct plan {
 	uint32_t n_chains;
 	uint32_t *index;    /* ir_chain.id, of a template the model's → number here, PLAN_NONE: not reached */
 	uint32_t n_functions; /* with parts, without the program */
+	uint32_t *groups; /* by number of the group: number here */
 	uint32_t n_record_levels;
 	uint32_t call_depth;  /* of them below the program */
 	uint32_t size;	    /* estimate: instructions of the largest function */
+	uint64_t total;	    /* of all of them */
 	bool *kept;	    /* by selector id: has a slot, is computed at one place */
+};
+
+enum {
+	PLAN_PART_SIZE = 6000, /* of a function; branches reach 32,767, verification is quadratic */
+	PLAN_MAX_SIZE = 24000, /* more is not even tried */
+	PLAN_MAX_TOTAL = 400000,
+	PLAN_MAX_CALLS = 2, /* nested; all of them share 512 bytes of stack */
 };
 
 /* The number of what stands for @c. */
 uint32_t plan_number(const struct plan *plan, const struct ir_chain *c);
+/* The same, or its group's. */
+uint32_t plan_target(const struct plan *plan, const struct ir_chain *c);
 /* Everything in @a. NULL: the chains of @prog call each other in a cycle. */
 struct plan *plan_new(struct arena *a, const struct ir *ir, const struct ir_prog *prog);
+/* Chains that share functions. */
+struct plan_groups {
+	uint32_t *of; /* by ir_chain.id: number of the group, or PLAN_NONE */
+	struct plan_group {
+		const struct ir_chain **members;
+		uint32_t n;
+	} *groups;
+	uint32_t n;
+};
+/* What is too large in @plan (cut) in groups; NULL: nothing (plan_group.c). */
+struct plan_groups *plan_group(struct arena *a, const struct ir *ir, const struct plan *plan);
 /* Fills is_function, parts and what sums them up (plan_cut.c). */
 void plan_cut(struct arena *a, struct plan *plan);
 /* Fills .kept and .computes (place.c); at most @max_slot_bytes of stack for values. */

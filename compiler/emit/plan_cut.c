@@ -9,12 +9,10 @@
 #include "plan.h"
 
 enum {
-	PART_SIZE = 6000,	/* of a part; branches reach 32,767, verification is quadratic */
 	PART_LEAST = 1000,	/* not worth a call */
 	RECHECK_MAX = 20000,	/* of a chain, over all ways to it, before it becomes a function */
 	CALL_SIZE = 20,
 	EDGE_SIZE = 5,
-	MAX_CALLS = 2,		/* nested; all of them share 512 bytes of stack */
 	MAX_FUNCTIONS = 200,	/* the kernel allows 256 */
 };
 
@@ -153,7 +151,7 @@ static void end_part(struct cutter *w, struct plan_chain *pc, uint32_t first, ui
 	if (first == end)
 		return;
 	/* A part that is all of the chain would only move it. */
-	if (sum->size < PART_LEAST || sum->depth + 1 > MAX_CALLS || part.n == pc->n_rules) {
+	if (sum->size < PART_LEAST || sum->depth + 1 > PLAN_MAX_CALLS || part.n == pc->n_rules) {
 		whole->size += sum->size;
 		whole->checks += sum->checks;
 		whole->depth = MAX(whole->depth, sum->depth);
@@ -161,6 +159,7 @@ static void end_part(struct cutter *w, struct plan_chain *pc, uint32_t first, ui
 	}
 	ARENA_PUSH(w->a, pc->parts, pc->n_parts, part);
 	w->plan->n_functions++;
+	w->plan->total += sum->size;
 	w->plan->size = MAX(w->plan->size, (uint32_t)MIN(sum->size, UINT32_MAX));
 	whole->size += CALL_SIZE;
 	whole->checks += CALL_SIZE;
@@ -204,22 +203,26 @@ static void estimate_chain(struct cutter *w, uint32_t i)
 	pc->parts = NULL;
 	pc->n_parts = 0;
 	pc->is_function = false;
-	if (i != PLAN_ROOT && sum.size > w->part_size)
+	if (i != PLAN_ROOT && !pc->is_group && sum.size > w->part_size)
 		sum = cut_chain(w, pc);
 	e->size = sum.size;
 	e->checks = sum.checks;
 	e->depth = sum.depth;
-	if (i != PLAN_ROOT && e->n_ways > 1 && e->checks > PART_LEAST / 2 &&
-	    e->checks * e->n_ways > RECHECK_MAX && e->depth + 1 <= MAX_CALLS) {
+	pc->size = e->size;
+	pc->calls = e->depth;
+	if (pc->is_group ||
+	    (i != PLAN_ROOT && e->n_ways > 1 && e->checks > PART_LEAST / 2 &&
+	    e->checks * e->n_ways > RECHECK_MAX && e->depth + 1 <= PLAN_MAX_CALLS)) {
 		pc->is_function = true;
 		w->plan->n_functions++;
+		w->plan->total += e->size;
 		w->plan->size = MAX(w->plan->size, (uint32_t)MIN(e->size, UINT32_MAX));
 	}
 }
 
 void plan_cut(struct arena *a, struct plan *plan)
 {
-	struct cutter w = {.a = a, .plan = plan, .part_size = PART_SIZE};
+	struct cutter w = {.a = a, .plan = plan, .part_size = PLAN_PART_SIZE};
 
 	w.of = arena_alloc(a, plan->n_chains * sizeof(*w.of));
 	w.seen = arena_alloc(a, plan->n_chains * sizeof(*w.seen));
@@ -230,11 +233,13 @@ void plan_cut(struct arena *a, struct plan *plan)
 	for (;; w.part_size *= 2) {
 		plan->n_functions = 0;
 		plan->size = 0;
+		plan->total = 0;
 		for (uint32_t i = plan->n_chains; i-- > 0;)
 			estimate_chain(&w, i);
-		if (plan->n_functions <= MAX_FUNCTIONS || w.part_size > 2 * PART_SIZE)
+		if (plan->n_functions <= MAX_FUNCTIONS || w.part_size > 2 * PLAN_PART_SIZE)
 			break;
 	}
 	plan->size = MAX(plan->size, (uint32_t)MIN(w.of[PLAN_ROOT].size, UINT32_MAX));
+	plan->total += w.of[PLAN_ROOT].size;
 	plan->call_depth = w.of[PLAN_ROOT].depth;
 }

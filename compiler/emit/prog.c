@@ -11,7 +11,6 @@ enum {
 	STACK = 512,
 	STACK_SPARE = 224, /* registers spilled, keys, and frames of helpers that are called */
 	STACK_CALL = 96,   /* the same of a function of the program */
-	SIZE_MAX_FUNCTION = 24000, /* estimated; branches reach 32,767 instructions */
 };
 
 static void make_function(struct gen *g)
@@ -41,6 +40,9 @@ static void lay_out_frame(struct gen *g)
 		p->key_at = at;
 		at += IR_MAX_WIDTH;
 	}
+	p->member_at = at;
+	if (p->plan->n_functions)
+		at += 8;
 	p->records_at = at;
 	at += ROUND_UP(4 * p->plan->n_record_levels, 8u);
 	used = at + STACK_SPARE + STACK_CALL * p->plan->call_depth +
@@ -149,9 +151,14 @@ void gen_prog(struct gen *g, const struct ir_prog *prog)
 		gen_error(g, -ELOOP, "cycle", "program %s: its chains form a cycle", prog->name);
 		return;
 	}
-	if (p.plan->size > SIZE_MAX_FUNCTION) {
+	if (p.plan->size > PLAN_MAX_SIZE) {
 		gen_error(g, -E2BIG, "too-large", "program %s: about %u instructions in one piece",
 			  prog->name, p.plan->size);
+		return;
+	}
+	if (p.plan->total > PLAN_MAX_TOTAL) {
+		gen_error(g, -E2BIG, "too-large", "program %s: about %llu instructions", prog->name,
+			  (unsigned long long)p.plan->total);
 		return;
 	}
 	f.plan = plan_fn_new(g->arena, p.plan, all);
