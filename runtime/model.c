@@ -67,6 +67,29 @@ int rt_state_read(const struct runtime *rt, uint32_t ruleset, struct diags *ds,
 	return 0;
 }
 
+/* As the kernel has it, before anything is put back. */
+static int note_live(struct runtime *rt, const struct ruleset *rs)
+{
+	const struct table *t;
+	const struct chain *c;
+	size_t n = 0;
+
+	list_for_each(t, &rs->tables, node)
+		list_for_each(c, &t->chains, node)
+			n += c->is_base;
+	free(rt->live);
+	rt->n_live = 0;
+	rt->live = calloc(MAX(n, (size_t)1), sizeof(*rt->live));
+	if (!rt->live)
+		return -ENOMEM;
+	list_for_each(t, &rs->tables, node)
+		list_for_each(c, &t->chains, node)
+			if (c->is_base && !(t->flags & NFT_TABLE_F_DORMANT))
+				rt->live[rt->n_live++] =
+					(struct live_hook){ t->family, c->hooknum, c->priority };
+	return 0;
+}
+
 /* ---- putting back on hooks ---- */
 
 static bool we_made_dormant(const struct rt_state *s, const struct table *t)
@@ -150,6 +173,8 @@ static int read_model(struct runtime *rt, bool elements, struct diags *ds, struc
 	if (err)
 		return err;
 	if (rt)
+		err = note_live(rt, rs);
+	if (!err && rt)
 		err = rt_state_read(rt, rs->generation, ds, &s);
 	if (!err && rt)
 		err = overlay(&s, rs);

@@ -241,6 +241,7 @@ void rt_close(struct runtime *rt)
 		rmdir(rt->dir); /* fails while there is anything in it */
 		close(rt->lock);
 	}
+	free(rt->live);
 	free(rt->raw);
 	free(rt->snapshot);
 	free(rt->dir);

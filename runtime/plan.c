@@ -160,21 +160,55 @@ static struct root *reusable(struct runtime *rt, const struct ir_prog *p,
 	return best;
 }
 
+/*
+ * Is it a chain that has the place, be it one that is about to go? All else there is somebody else's
+ * hook, of which nothing is known but that it is not to be crossed.
+ */
+static bool is_chains(const struct runtime *rt, const struct ir_prog *p, int32_t at)
+{
+	for (size_t i = 0; i < rt->n_live; i++) {
+		const struct live_hook *h = &rt->live[i];
+
+		if (h->hook == p->hook && h->priority == at &&
+		    (h->family == p->pf || h->family == NFPROTO_INET))
+			return true;
+	}
+	return false;
+}
+
+/* The places of one side, the nearest first. */
+static int attach_beside(struct planning *pl, const struct ir_prog *p, const struct place_gap *gap,
+			 bool above, struct diags *why, struct root **ret)
+{
+	int err = -EBUSY;
+	int32_t at;
+
+	for (uint32_t k = 0; err == -EBUSY && place_candidate(gap, p->priority, k, &at); k++) {
+		if ((at >= p->priority) != above)
+			continue;
+		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), why, ret);
+		if (err == -EBUSY && !is_chains(pl->rt, p, at))
+			break;
+	}
+	return err;
+}
+
 static int attach_at(struct planning *pl, const struct ir_prog *p, const struct place_gap *gap,
 		     struct diags *why, int32_t *ret)
 {
 	struct root *r = reusable(pl->rt, p, gap);
-	int32_t at = r ? r->priority : 0;
 	int err = -EBUSY;
 
 	if (r)
-		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), why, &r);
-	for (uint32_t k = 0; err == -EBUSY && place_candidate(gap, p->priority, k, &at); k++)
-		err = root_get(pl->rt, p->pf, p->hook, at, plan_verdict(p), why, &r);
+		err = root_get(pl->rt, p->pf, p->hook, r->priority, plan_verdict(p), why, &r);
+	if (err == -EBUSY)
+		err = attach_beside(pl, p, gap, true, why, &r);
+	if (err == -EBUSY)
+		err = attach_beside(pl, p, gap, false, why, &r);
 	if (err)
 		return err;
 	r->used = true;
-	*ret = at;
+	*ret = r->priority;
 	return 0;
 }
 

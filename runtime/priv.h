@@ -34,6 +34,13 @@ struct packets_bytes {
 	uint64_t packets, bytes;
 };
 
+/* Where the kernel runs a base chain. */
+struct live_hook {
+	uint8_t family;
+	uint32_t hook;
+	int32_t priority;
+};
+
 /* What the kernel's own counter says where a model shows the sum with ours. */
 struct raw_counter {
 	const void *owner; /* struct rule or struct object of the model; maybe gone since */
@@ -56,6 +63,8 @@ struct runtime {
 	size_t words_size;
 	struct root *roots;
 	size_t n_roots;
+	struct live_hook *live; /* base chains on their hooks at the last rt_model() */
+	size_t n_live;
 	struct raw_counter *raw; /* of the last rt_model(), by owner and expr */
 	size_t n_raw;
 	struct packets_bytes *snapshot; /* of the current generation's counters, then */

@@ -127,11 +127,11 @@ ok "give needs no LLVM" env NFT_BPF_BACKEND=/nonexistent "$NFT_BPF" --netns $r g
 nb $r -f "$tmp/init.nft"
 gen=$(ls "$(dir $r)" | sed -n 's/^gen-//p')
 python3 - "$(dir $r)/gen-$gen/manifest" <<'PY'
-import json, subprocess, sys
+import json, re, subprocess, sys
 pin = sys.argv[1]
 dump = json.loads(subprocess.check_output(["bpftool", "-j", "map", "dump", "pinned", pin]))
 page = bytes(int(b, 16) for b in dump[0]["value"])
-page = page.replace(b'"format":1,', b'"format":9,')
+page = re.sub(rb'"format":\d+,', b'"format":9,', page)
 hexs = [f"0x{b:02x}" for b in page]
 subprocess.check_call(["bpftool", "map", "update", "pinned", pin, "key", "0", "0", "0", "0", "value"] + hexs)
 PY
@@ -211,4 +211,30 @@ for _ in range(20):
 print(best < 0.01 or best)
 PY
 )" True
+
+# Hooks of others, of which nothing is known but that a priority is taken, are not crossed.
+nb $r flush ruleset
+gen=$(dirname "$NFT_BPF")/bench
+(echo "attach $r empty 1 6"; echo "attach $r empty 1 9"; sleep 30) | "$gen/bench-gen" "$gen/gen.bpf.o" >"$tmp/gen" &
+for i in $(seq 50); do
+	[ "$(wc -l <"$tmp/gen")" = 2 ] && break
+	sleep 0.1
+done
+at() { nb $r status -j | python3 -c "
+import json, sys
+print([p['attached'] for c in json.load(sys.stdin)['chains'] for p in c['programs'] if p['pf'] == 2])"; }
+chain_at() { printf 'flush ruleset\ntable ip t {\n\tchain c {\n\t\ttype filter hook input priority %s; udp dport 9 drop\n\t}\n}\n' "$1"; }
+chain_at 5 >"$tmp/at5.nft"
+in_ns $r nft -f "$tmp/at5.nft"
+ok "take, where a program of others' is right above" nb $r take
+is "… goes below" "$(at)" "[4]"
+nb $r give
+chain_at 8 >"$tmp/at8.nft"
+in_ns $r nft -f "$tmp/at8.nft"
+ok "take, where they are above and below" nb $r take
+is "… goes between" "$(at)" "[7]"
+nb $r give
+chain_at 6 | in_ns $r nft -f -
+ok "take, where one has the place of the chain" nb $r take
+kill %% 2>/dev/null
 plan
