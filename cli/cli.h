@@ -42,6 +42,11 @@ int cmd_sync(struct cli *cli, int argc, char **argv);
 int cmd_give(struct cli *cli, int argc, char **argv);
 int cmd_reset(struct cli *cli, int argc, char **argv);
 int cmd_list(struct cli *cli, int argc, char **argv);
+/*
+ * nft's "get element" where a BPF map has the elements; *ret_done false: it is another command, or
+ * the kernel knows them.
+ */
+int cli_get_element(struct cli *cli, bool *ret_done);
 int cmd_status(struct cli *cli, int argc, char **argv);
 int cmd_gc(struct cli *cli, int argc, char **argv);
 int cmd_explain(struct cli *cli, int argc, char **argv);

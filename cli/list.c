@@ -31,3 +31,43 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 		return status;
 	return nft_list(rs, command, &cli->list, stdout, stderr) < 0 ? EXIT_ERROR : EXIT_OK;
 }
+
+/* "get element [FAMILY] TABLE SET …": the set, or NULL. */
+static const struct set *find_set(const struct ruleset *rs, const char *command)
+{
+	char family[16] = "ip", table[256], set[256];
+	const struct table *t;
+
+	if (sscanf(command, "get element %15s %255s %255s", family, table, set) != 3)
+		return NULL;
+	list_for_each(t, &rs->tables, node)
+		if (strcmp(family_name(t->family), family) == 0 && strcmp(t->name, table) == 0)
+			return table_find_set(t, set);
+	/* Without a family it is ip, and the words are one to the left. */
+	list_for_each(t, &rs->tables, node)
+		if (strcmp(family_name(t->family), "ip") == 0 && strcmp(t->name, family) == 0)
+			return table_find_set(t, table);
+	return NULL;
+}
+
+int cli_get_element(struct cli *cli, bool *ret_done)
+{
+	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
+	const struct rt_options opt = {.read_only = true};
+	CLEANUP(rt_closep) struct runtime *rt = NULL;
+	const struct set *s;
+	int err;
+
+	if (!cli->commands || strncmp(cli->commands, "get element ", strlen("get element ")) != 0)
+		return EXIT_OK;
+	err = rt_open(&opt, &cli->diags, &rt);
+	if (err == -ENOENT)
+		return EXIT_OK;
+	if (err < 0 || rt_model(rt, &cli->diags, &rs) < 0)
+		return EXIT_ERROR;
+	s = find_set(rs, cli->commands);
+	if (!s || !s->elsewhere)
+		return EXIT_OK;
+	*ret_done = true;
+	return nft_list(rs, cli->commands, &cli->list, stdout, stderr) < 0 ? EXIT_ERROR : EXIT_OK;
+}

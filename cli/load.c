@@ -234,11 +234,14 @@ static int load(struct cli *cli, const struct nft_input *input)
 int cmd_load(struct cli *cli, int argc, char **argv)
 {
 	struct nft_input in;
-	int status = cli_input(cli, &in);
+	bool done = false;
+	int status = cli_get_element(cli, &done);
 
 	(void)argc;
 	(void)argv;
-	if (status != EXIT_OK)
+	if (status == EXIT_OK && !done)
+		status = cli_input(cli, &in);
+	if (status != EXIT_OK || done)
 		return status;
 	in.kernel = NFT_KERNEL_REAL;
 	return load(cli, &in);

@@ -175,6 +175,14 @@ struct ir_set {
 	bool intervals;	      /* some lo != hi */
 	bool is_mutable;      /* named: its elements may change while the programs run */
 	bool has_timeout;
+	bool is_dynamic;      /* packets change it: a hash map is the truth (dynamic.h) */
+	bool grows;	      /* … and rules add elements to it */
+	struct ir_state **like; /* dynamic: what elements keep; n_states then is 0 */
+	uint32_t n_like;
+	/* The run time's own: the object's map, and whether it is one that was there before. */
+	void *map;
+	bool kept;
+	const struct exprs *like_exprs; /* … as the model has it; NULL: nothing */
 	uint32_t n_fields;    /* 1 unless a concatenation */
 	uint8_t *field_width; /* bytes, padded to 4 in a concatenation */
 	struct ir_elem *elems; /* disjoint; sorted by lo unless ranged; the catch-all last */

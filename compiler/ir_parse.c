@@ -159,6 +159,15 @@ static bool parse_set_head(struct ir_parser *p, struct ir_set *s)
 	s->intervals = ir_take_word(p, "intervals");
 	s->is_mutable = ir_take_word(p, "mutable");
 	s->has_timeout = ir_take_word(p, "timeout");
+	s->is_dynamic = ir_take_word(p, "dynamic");
+	s->grows = ir_take_word(p, "grows");
+	while (p->lex.token == IR_TOK_PUNCT && p->lex.punct == '#') {
+		struct ir_state *st;
+
+		if (!ir_need_state(p, &st))
+			return false;
+		ARENA_PUSH(p->ir->arena, s->like, s->n_like, st);
+	}
 	return true;
 }
 

@@ -265,6 +265,8 @@ static bool parse_effect(struct ir_parser *p, struct ir_step *s)
 	} else if (!ir_need_params(p, s->effect->n_params, s->param)) {
 		return false;
 	}
+	if (p->lex.token == IR_TOK_PUNCT && p->lex.punct == '@' && !ir_need_set(p, &s->set))
+		return false;
 	return parse_effect_args(p, s);
 }
 

@@ -209,6 +209,8 @@ static void print_effect(struct printer *p, const struct ir_step *s)
 		fprintf(p->f, " #%u", s->state->id);
 	for (i = 0; i < s->effect->n_params && !s->state; i++)
 		fprintf(p->f, " %" PRIu64, s->param[i]);
+	if (s->set)
+		print_set_ref(p->f, s->set);
 	for (i = 0; i < s->n_args; i++) {
 		fputc(' ', p->f);
 		print_sel(p, s->args[i]);
@@ -394,8 +396,13 @@ static void print_set(struct printer *p, const struct ir_set *s)
 		fprintf(p->f, " states %u", s->n_states);
 	if (s->size)
 		fprintf(p->f, " size %u", s->size);
-	fprintf(p->f, "%s%s%s%s {\n", s->ranged ? " ranged" : "", s->intervals ? " intervals" : "",
+	fprintf(p->f, "%s%s%s%s", s->ranged ? " ranged" : "", s->intervals ? " intervals" : "",
 		s->is_mutable ? " mutable" : "", s->has_timeout ? " timeout" : "");
+	if (s->is_dynamic)
+		fprintf(p->f, " dynamic%s", s->grows ? " grows" : "");
+	for (i = 0; i < s->n_like; i++)
+		fprintf(p->f, " #%u", s->like[i]->id);
+	fputs(" {\n", p->f);
 	for (i = 0; i < s->n_elems; i++)
 		print_elem(p, s, &s->elems[i]);
 	fputs("}\n", p->f);

@@ -342,7 +342,7 @@ struct ir_sel *ir_map(struct ir *ir, struct ir_sel *key, struct ir_set *set)
 	return sel_cons(ir, &(struct ir_sel){.op = IR_MAP,
 					     .width = set->data_width,
 					     .partial = true,
-					     .impure = set->n_states > 0,
+					     .impure = set->n_states > 0 || set->is_dynamic,
 					     .n_args = 1,
 					     .args = &key,
 					     .set = set});

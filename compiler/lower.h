@@ -19,6 +19,7 @@ struct lower_options {
 	bool named_sets; /* the run time keeps the maps of named sets current */
 	bool no_elem_counts; /* nobody shows what elements of named sets count: leave these sets alone */
 	bool fronts; /* programs in front of chains that stay with the interpreter (lower_front.c) */
+	bool dynamic_sets; /* the run time keeps sets that packets change */
 	uint64_t read_ns; /* CLOCK_MONOTONIC when the ruleset was read, for elements that expire */
 	uint32_t seed; /* for hashes whose seed the ruleset leaves to the kernel; any number */
 	int32_t tai_offset; /* seconds CLOCK_TAI is ahead of CLOCK_REALTIME (adjtimex(2)) */

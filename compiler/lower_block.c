@@ -137,7 +137,6 @@ static const struct {
 } unsupported[] = {
 	{"connlimit", "expr-connlimit", "the list of connections is the kernel's own"},
 	{"dup", "expr-dup", "a BPF program cannot duplicate a packet"},
-	{"dynset", "expr-dynset", "adding elements from the packet path has no lowering yet"},
 	{"fib", "expr-fib", "route look-ups are not open to BPF netfilter programs"},
 	{"flow_offload", "expr-flow-offload", "a BPF program cannot fill a flowtable"},
 	{"fwd", "expr-fwd", "a BPF program cannot redirect a packet"},

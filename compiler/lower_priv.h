@@ -25,6 +25,8 @@ struct lower_info {
 	uint32_t height;		       /* levels below it and itself; 0: not known */
 	bool on_path;
 	bool drops; /* some rule of it, or below it, does (lower_front.c) */
+	struct ir_set **dynamic; /* sets that packets change, in the chain's rules */
+	uint32_t n_dynamic;
 };
 
 /* A byte of the register file. */
@@ -141,9 +143,19 @@ struct lower_set {
 /* sets_elem.c: fills ls->set; false: ls->code and ls->why say what is in the way. */
 bool lower_set_elems(struct lower *lw, struct lower_set *ls);
 
-/* sets.c: sets that some rule of the ruleset fills from the packet path. */
-bool lower_set_is_dynamic(const struct lower *lw, const struct set *s);
+/* sets_dynamic.c: sets that some rule of the ruleset fills from the packet path. */
 void lower_find_dynamic_sets(struct lower *lw);
+bool lower_set_is_filled(const struct lower *lw, const struct set *s);
+/* Is it one that the programs keep in a map of its own (dynamic.h)? */
+bool lower_set_is_dynamic(const struct lower *lw, const struct set *s);
+/* What its elements keep, into ls->set; false: ls->code and ls->why say what is in the way. */
+bool lower_set_dynamic(struct lower *lw, struct lower_set *ls);
+/* The expressions that a dynset gives its elements; the array is in the arena. */
+struct exprs lower_dynset_exprs(struct lower *lw, const struct expr *e);
+
+/* sets.c */
+const struct set *lower_named_set(const struct table *t, struct blob attrs, uint16_t name_attr,
+				  uint16_t id_attr);
 /* The element of a constant set that holds @key, or NULL; for decisions at lowering. */
 const struct ir_elem *lower_set_find(const struct ir_set *set, const uint8_t *key);
 

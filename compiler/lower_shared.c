@@ -3,7 +3,7 @@
  * State that decides must be one for all: a limit or a quota that the interpreter uses as well
  * would let pass twice as much, once there and once here. So a base chain that reaches such a state
  * stays with the interpreter when another one that reaches it does. Counters add up and need no
- * such care.
+ * such care. The same goes for sets that packets change: there the elements are the state.
  */
 #include <linux/netfilter.h>
 
@@ -12,6 +12,13 @@
 struct shared {
 	struct lower *lw;
 	bool *interpreted; /* by ir_state->id */
+	bool *sets;	   /* by ir_set->id */
+};
+
+/* What two sides want to use: a state or a set. */
+struct common {
+	const struct ir_state *state;
+	const struct ir_set *set;
 };
 
 typedef bool (*on_state)(struct shared *sh, const struct ir_state *st);
@@ -76,18 +83,33 @@ static const struct ir_state *in_chain(struct shared *sh, const struct ir_chain 
 	return found;
 }
 
-static const struct ir_state *reached(struct shared *sh, struct ir_chain *base, on_state fn)
+/* The first of its sets that is marked; or marks them all, when that is what @fn does. */
+static const struct ir_set *in_info(struct shared *sh, const struct lower_info *info, on_state fn)
+{
+	for (uint32_t i = 0; i < info->n_dynamic; i++) {
+		uint32_t id = info->dynamic[i]->id;
+
+		if (fn == mark)
+			sh->sets[id] = true;
+		else if (sh->sets[id])
+			return info->dynamic[i];
+	}
+	return NULL;
+}
+
+static struct common reached(struct shared *sh, struct ir_chain *base, on_state fn)
 {
 	struct lower_info *first = lower_info(sh->lw, base), **todo = NULL;
-	const struct ir_state *found = NULL;
+	struct common found = {0};
 	uint32_t n = 0, n_todo = 0, i;
 
 	first->stamp = ++sh->lw->stamp;
 	ARENA_PUSH(sh->lw->ir->arena, todo, n_todo, first);
-	while (!found && n < n_todo) {
+	while (!found.state && !found.set && n < n_todo) {
 		struct lower_info *info = todo[n++];
 
-		found = in_chain(sh, info->chain, fn);
+		found.state = in_chain(sh, info->chain, fn);
+		found.set = in_info(sh, info, fn);
 		for (i = 0; i < info->n_next; i++) {
 			struct lower_info *next = lower_info(sh->lw, info->next[i]);
 
@@ -100,16 +122,30 @@ static const struct ir_state *reached(struct shared *sh, struct ir_chain *base, 
 	return found;
 }
 
-static const struct ir_state *visit(struct shared *sh, const struct chain *base, on_state fn)
+static struct common visit(struct shared *sh, const struct chain *base, on_state fn)
 {
-	const struct ir_state *found = NULL;
+	struct common found = {0};
 	const uint8_t *pf;
 
 	if (base->hooknum >= NF_INET_NUMHOOKS)
-		return NULL;
-	for (pf = lower_pfs(base->table->family); *pf && !found; pf++)
+		return found;
+	for (pf = lower_pfs(base->table->family); *pf && !found.state && !found.set; pf++)
 		found = reached(sh, lower_base(sh->lw, base, *pf), fn);
 	return found;
+}
+
+static void block(struct lower *lw, struct lower_chain *lc, const struct common *c)
+{
+	if (c->set)
+		lower_block_base(lw, lc, "set-shared",
+				 "chains of the interpreter use set %s, which packets change",
+				 c->set->origin->name);
+	else
+		lower_block_base(lw, lc, "state-shared",
+				 "chains of the interpreter use the same %s%s%s", c->state->op->name,
+				 c->state->object ? " " : "",
+				 c->state->object ? c->state->object : "");
+	lc->compiled = false;
 }
 
 bool lower_shared(struct lower *lw, struct lower_result *lr)
@@ -120,6 +156,7 @@ bool lower_shared(struct lower *lw, struct lower_result *lr)
 
 	/* All chains first: that makes all states. */
 	sh.interpreted = arena_alloc(lw->ir->arena, (lw->ir->n_states + 1) * sizeof(bool));
+	sh.sets = arena_alloc(lw->ir->arena, (lw->ir->n_sets + 1) * sizeof(bool));
 	for (i = 0; i < lr->n_chains; i++)
 		if (!lr->chains[i].compiled && !lower_is_dormant(lr->chains[i].base))
 			visit(&sh, lr->chains[i].base, mark);
@@ -127,16 +164,13 @@ bool lower_shared(struct lower *lw, struct lower_result *lr)
 		changed = false;
 		for (i = 0; i < lr->n_chains; i++) {
 			struct lower_chain *lc = &lr->chains[i];
-			const struct ir_state *st =
-				lc->compiled ? visit(&sh, lc->base, is_marked) : NULL;
+			struct common c = {0};
 
-			if (!st)
+			if (lc->compiled)
+				c = visit(&sh, lc->base, is_marked);
+			if (!c.state && !c.set)
 				continue;
-			lower_block_base(lw, lc, "state-shared",
-					 "chains of the interpreter use the same %s%s%s",
-					 st->op->name, st->object ? " " : "",
-					 st->object ? st->object : "");
-			lc->compiled = false;
+			block(lw, lc, &c);
 			visit(&sh, lc->base, mark);
 			changed = any = true;
 		}

@@ -128,6 +128,7 @@ struct set {
 	uint32_t refs; /* expressions that use it, as far as messages were applied */
 	void *index; /* private to ruleset_set.c */
 	bool elems_known; /* false: the dump left elements out */
+	bool elsewhere;	  /* elements are those of a BPF map: the kernel's own set lags behind */
 };
 
 struct object { /* named counter, quota, limit, ct helper… */

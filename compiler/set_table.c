@@ -24,6 +24,8 @@ const char *set_form_name(enum set_form form)
 		return "interval tree";
 	case SET_FORM_BOXES:
 		return "boxes";
+	case SET_FORM_DYNAMIC:
+		return "hash map that packets change";
 	}
 	return "?";
 }
@@ -44,6 +46,8 @@ static bool may_have_intervals(const struct ir_set *set)
 
 enum set_form set_table_form(const struct ir_set *set)
 {
+	if (set->is_dynamic)
+		return SET_FORM_DYNAMIC;
 	if (!set->is_mutable && !set->has_timeout && set->n_elems <= SET_MAX_CODE)
 		return SET_FORM_CODE;
 	if (set->ranged)
@@ -53,7 +57,7 @@ enum set_form set_table_form(const struct ir_set *set)
 
 static const char *find_obstacle(const struct ir_set *set, enum set_form form)
 {
-	if (form == SET_FORM_CODE)
+	if (form == SET_FORM_CODE || form == SET_FORM_DYNAMIC)
 		return NULL;
 	if (form == SET_FORM_BOXES && set->n_fields > CLASSIFY_MAX_FIELDS)
 		return "ranges in more than 8 fields are too many";
@@ -325,7 +329,7 @@ static int make_table(struct ir *ir, struct ir_set *set, struct set_table *t, ch
 	if (obstacle)
 		return refuse(ret_why, obstacle);
 	t->data_words = data_words(set);
-	if (t->form == SET_FORM_CODE)
+	if (t->form == SET_FORM_CODE || t->form == SET_FORM_DYNAMIC)
 		return 0;
 	if (!number_kinds(ir, set, t))
 		return refuse(ret_why, "it has too many different limits or quotas");

@@ -7,6 +7,7 @@
  *	HASH	single keys			classify.h, as the next two
  *	TREE	intervals			disjoint
  *	BOXES	concatenations of ranges	field by field
+ *	DYNAMIC	what packets change		a map of the kernel's (dynamic.h)
  *
  * Sets whose elements may change, or expire, are never code. Records are u32 words: the verdict's
  * number (for chains of a template: the first of a range, and the chain's own record) or the data,
@@ -32,6 +33,7 @@ enum set_form {
 	SET_FORM_HASH,
 	SET_FORM_TREE,
 	SET_FORM_BOXES,
+	SET_FORM_DYNAMIC,
 };
 
 struct set_table {

@@ -13,9 +13,7 @@
 #define NFT_SET_EXPR 0x100
 #endif
 
-/* ---- sets that the packet path changes ---- */
-
-static const struct set *find_set(const struct table *t, struct blob attrs, uint16_t name_attr,
+const struct set *lower_named_set(const struct table *t, struct blob attrs, uint16_t name_attr,
 				  uint16_t id_attr)
 {
 	const char *name = attr_str(attrs, name_attr);
@@ -27,51 +25,10 @@ static const struct set *find_set(const struct table *t, struct blob attrs, uint
 	return s;
 }
 
-bool lower_set_is_dynamic(const struct lower *lw, const struct set *s)
-{
-	uint64_t h = ir_hash_u64(IR_HASH_INIT, (uintptr_t)s);
-	size_t pos = 0;
-
-	/* The hash of one word is never that of another. */
-	return ir_index_next(&lw->dynamic_sets, h, &pos) != NULL;
-}
-
-static void find_dynamic_in_rule(struct lower *lw, const struct table *t, const struct rule *r)
-{
-	const struct set *s;
-	uint32_t i;
-
-	for (i = 0; i < r->exprs.n; i++) {
-		const struct expr *e = &r->exprs.array[i];
-
-		if (strcmp(e->name, "dynset") != 0)
-			continue;
-		s = find_set(t, e->attrs, NFTA_DYNSET_SET_NAME, NFTA_DYNSET_SET_ID);
-		if (s && !lower_set_is_dynamic(lw, s))
-			ir_index_add(&lw->dynamic_sets, lw->ir->arena,
-				     ir_hash_u64(IR_HASH_INIT, (uintptr_t)s), (void *)s);
-	}
-}
-
-void lower_find_dynamic_sets(struct lower *lw)
-{
-	const struct table *t;
-	const struct chain *c;
-	const struct rule *r;
-
-	list_for_each (t, &lw->rs->tables, node) {
-		if (list_is_empty(&t->sets))
-			continue;
-		list_for_each (c, &t->chains, node)
-			list_for_each (r, &c->rules, node)
-				find_dynamic_in_rule(lw, t, r);
-	}
-}
-
 const struct set *lower_find_set(struct lower *lw, const struct expr *e, uint16_t name_attr,
 				 uint16_t id_attr)
 {
-	const struct set *s = find_set(lower_table(lw), e->attrs, name_attr, id_attr);
+	const struct set *s = lower_named_set(lower_table(lw), e->attrs, name_attr, id_attr);
 	const char *name = attr_str(e->attrs, name_attr);
 
 	if (!s)
@@ -156,7 +113,7 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	uint32_t data =
 		s->flags & NFT_SET_MAP && s->data_type != NFT_DATA_VERDICT ? s->data_len : 1;
 
-	if (lower_set_is_dynamic(lw, s)) {
+	if (lower_set_is_filled(lw, s) && !lower_set_is_dynamic(lw, s)) {
 		ls->code = "set-dynamic";
 		ls->why = "rules add elements to the set";
 	} else if (!s->elems_known) {
@@ -165,7 +122,7 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	} else if (!(s->flags & NFT_SET_CONSTANT) && !lw->opt->named_sets) {
 		ls->code = "set-named";
 		ls->why = "elements of named sets can change, which has no lowering yet";
-	} else if (lw->opt->no_elem_counts && !(s->flags & NFT_SET_CONSTANT) && keeps_counts(s)) {
+	} else if (lw->opt->no_elem_counts && !lower_set_is_dynamic(lw, s) && !(s->flags & NFT_SET_CONSTANT) && keeps_counts(s)) {
 		ls->code = "set-elem-state";
 		ls->why = "what its elements count cannot be listed yet";
 	} else if (!s->key_len || s->key_len > IR_MAX_WIDTH || !data || data > IR_MAX_WIDTH) {
@@ -212,7 +169,8 @@ static struct lower_set *set_get(struct lower *lw, const struct set *s)
 	if (!set_check(lw, ls))
 		return ls;
 	set_header(lw, ls);
-	if (!lower_set_elems(lw, ls) || !set_has_form(lw, ls)) {
+	if ((lower_set_is_dynamic(lw, s) && !lower_set_dynamic(lw, ls)) ||
+	    !lower_set_elems(lw, ls) || !set_has_form(lw, ls)) {
 		ls->set = NULL;
 		lw->ir->n_sets--; /* the last one made */
 	}
@@ -235,6 +193,8 @@ struct ir_set *lower_set(struct lower *lw, const struct set *set)
 	}
 	for (i = 0; i < ls->n_targets; i++)
 		lower_enter(lw, ls->targets[i]);
+	if (ls->set->is_dynamic)
+		ARENA_PUSH(lw->ir->arena, lw->info->dynamic, lw->info->n_dynamic, ls->set);
 	return ls->set;
 }
 

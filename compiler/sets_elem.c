@@ -40,6 +40,8 @@ static bool add_object(struct lower *lw, struct lower_set *ls, const struct set_
 static bool add_states(struct lower *lw, struct lower_set *ls, const struct set_elem *e,
 		       struct ir_elem *out)
 {
+	if (ls->set->is_dynamic)
+		return true; /* lower_set_dynamic() has seen to it */
 	const struct exprs *es = e->exprs.n ? &e->exprs : &ls->origin->exprs;
 	const struct expr_op *op;
 	uint32_t i;

@@ -118,14 +118,27 @@ static void add_elems(struct batch_builder *bb, const struct set *s)
 	while (i < s->n_elems && !b->failed) {
 		begin(bb, NFT_MSG_NEWSETELEM, NLM_F_CREATE, s->table);
 		nlbuf_put_str(b, NFTA_SET_ELEM_LIST_TABLE, s->table->name);
-		nlbuf_put_str(b, NFTA_SET_ELEM_LIST_SET, anonymous_set_name(s));
-		nlbuf_put_be32(b, NFTA_SET_ELEM_LIST_SET_ID, s->id);
+		nlbuf_put_str(b, NFTA_SET_ELEM_LIST_SET,
+			      s->flags & NFT_SET_ANONYMOUS ? anonymous_set_name(s) : s->name);
+		if (s->id)
+			nlbuf_put_be32(b, NFTA_SET_ELEM_LIST_SET_ID, s->id);
 		nest = nlbuf_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);
 		for (; i < s->n_elems && b->len - nest < WRITE_ELEMS_MAX; i++)
 			write_elem(b, s, &s->elems[i], WRITE_REQUEST);
 		nlbuf_nest_end(b, nest);
 		end(bb);
 	}
+}
+
+void batch_renew_elems(struct batch_builder *bb, const struct set *s, bool flush)
+{
+	if (flush) {
+		begin(bb, NFT_MSG_DELSETELEM, 0, s->table);
+		nlbuf_put_str(&bb->messages, NFTA_SET_ELEM_LIST_TABLE, s->table->name);
+		nlbuf_put_str(&bb->messages, NFTA_SET_ELEM_LIST_SET, s->name);
+		end(bb);
+	}
+	add_elems(bb, s);
 }
 
 static void add_anonymous_set(struct batch_builder *bb, struct set *s)

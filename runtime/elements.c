@@ -13,6 +13,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "../compiler/attr.h"
 #include "../compiler/classify/classify.h"
 #include "../compiler/ir.h"
 #include "../netlink/nfnl.h"
@@ -459,8 +460,41 @@ static int check_all_overlaps(const struct update *u)
 	return 0;
 }
 
+/* Its elements are in a map of another kind. */
+static bool is_dynamic(const struct update *u, const struct nlmsghdr *h)
+{
+	const struct nfgenmsg *nfg = NLMSG_DATA(h);
+	const size_t head = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(*nfg)));
+	struct blob attrs = {(const uint8_t *)h + head, h->nlmsg_len - (uint32_t)head};
+	const char *table = attr_str(attrs, NFTA_SET_ELEM_LIST_TABLE);
+	const char *name = attr_str(attrs, NFTA_SET_ELEM_LIST_SET);
+
+	for (uint32_t i = 0; table && name && i < u->m->n_dynamic; i++) {
+		const struct mf_dynamic *d = &u->m->dynamic[i];
+
+		if (d->family == nfg->nfgen_family && strcmp(d->table, table) == 0 &&
+		    strcmp(d->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_dynamic(const struct update *u, const struct batch *b)
+{
+	size_t at = 0;
+
+	while (at + sizeof(struct nlmsghdr) <= b->len) {
+		const struct nlmsghdr *h = (const void *)(b->data + at);
+
+		if (is_dynamic(u, h))
+			return true;
+		at += NLMSG_ALIGN(h->nlmsg_len);
+	}
+	return false;
+}
+
 /* Only what our programs were made for: else the long way finds out. */
-static int update_begin(struct update *u)
+static int update_begin(struct update *u, const struct batch *b)
 {
 	int err;
 
@@ -469,6 +503,8 @@ static int update_begin(struct update *u)
 	u->gen = gen_current(u->rt);
 	err = manifest_read(u->rt, u->gen, u->ds, &u->m);
 	if (!err && (u->m->format != MANIFEST_FORMAT || u->m->fixed_sets))
+		err = -EOPNOTSUPP;
+	if (!err && has_dynamic(u, b))
 		err = -EOPNOTSUPP;
 	if (!err && u->sets->generation != u->rt->words[RT_WORD_RULESET].value)
 		err = -EOPNOTSUPP;
@@ -516,7 +552,7 @@ int rt_update(struct runtime *rt, struct ruleset *heads, const struct batch *b, 
 	u.ds = &quiet;
 	err = look_at_batch(&u, b);
 	if (!err)
-		err = update_begin(&u);
+		err = update_begin(&u, b);
 	if (!err)
 		err = read_batch(&u, b, u.adds ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM);
 	if (!err && unaware)

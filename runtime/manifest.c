@@ -13,6 +13,7 @@
  *	  "counted": [ { "family", "table", "chain", "first", "n", "shared" } ],
  *	  "objects": [ { "family", "table", "name", "handle", "counter" } ],
  *	  "sets": [ { "family", "table", "name", "id", "verdicts": [ { "code", "chain" } ] } ],
+ *	  "dynamic": [ { "family", "table", "name", "id", "exprs": [ { "name", "hex" } ] } ],
  *	  "fixed": true,					some sets change only with the programs
  *	  "counters": { "cpus", "stride", "n" } }
  *
@@ -154,6 +155,26 @@ static json_t *sets_to_json(const struct manifest *m)
 	return a;
 }
 
+static json_t *dynamic_to_json(const struct manifest *m)
+{
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < m->n_dynamic; i++) {
+		const struct mf_dynamic *d = &m->dynamic[i];
+		json_t *exprs = json_array();
+
+		for (uint32_t k = 0; k < d->n_exprs; k++)
+			json_array_append_new(exprs, json_pack("{s:s, s:s}", "name", d->exprs[k].name,
+							       "hex", d->exprs[k].hex));
+		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:o}", "family",
+						   (int)d->family, "table",
+						   bytes_to_json(d->table), "name",
+						   bytes_to_json(d->name), "id", (int)d->id,
+						   "exprs", exprs));
+	}
+	return a;
+}
+
 static json_t *manifest_to_json(const struct manifest *m)
 {
 	json_t *chains = json_array(), *tables = json_array();
@@ -164,11 +185,12 @@ static json_t *manifest_to_json(const struct manifest *m)
 		json_array_append_new(tables, json_pack("{s:i, s:o}", "family",
 							(int)m->tables[i].family, "name",
 							bytes_to_json(m->tables[i].name)));
-	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:{s:i, s:i, s:i}}", "format",
+	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:{s:i, s:i, s:i}}", "format",
 			 (int)m->format, "version", m->version, "time", (json_int_t)m->time,
 			 "ruleset", (json_int_t)m->ruleset, "tables", tables, "chains", chains,
 			 "progs", progs_to_json(m), "counted", counted_to_json(m), "objects",
-			 objects_to_json(m), "sets", sets_to_json(m), "fixed",
+			 objects_to_json(m), "sets", sets_to_json(m), "dynamic",
+			 dynamic_to_json(m), "fixed",
 			 (int)m->fixed_sets, "counters", "cpus",
 			 (int)m->cpus, "stride", (int)m->stride, "n", (int)m->n_counters);
 }

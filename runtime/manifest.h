@@ -48,6 +48,17 @@ struct mf_set { /* a set whose map can be changed while programs run */
 	uint32_t n_verdicts;
 };
 
+struct mf_dynamic { /* a set that packets change, in the map "dyn_ID" */
+	uint8_t family;
+	const char *table, *name;
+	uint32_t id;
+	struct mf_expr { /* what its elements keep */
+		const char *name;
+		const char *hex; /* bytes of its attributes */
+	} *exprs;
+	uint32_t n_exprs;
+};
+
 struct manifest {
 	uint32_t format;
 	const char *version; /* of nft-bpf */
@@ -65,6 +76,8 @@ struct manifest {
 	uint32_t n_objects;
 	struct mf_set *sets;
 	uint32_t n_sets;
+	struct mf_dynamic *dynamic;
+	uint32_t n_dynamic;
 	bool fixed_sets; /* there are mutable ones that are not among them */
 	uint32_t cpus, stride, n_counters; /* geometry of the map "counters" */
 	char **strings; /* what was read, owned */

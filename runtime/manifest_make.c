@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "../compiler/set_table.h"
+#include "dynamic.h"
 #include "takeover.h"
 
 bool plan_compiles(const struct rt_plan *p, const struct chain *c)
@@ -173,7 +174,7 @@ static int make_sets(const struct rt_plan *p, struct manifest *m)
 		const struct ir_set *set = ir->sets[i];
 		struct mf_set *s = &m->sets[m->n_sets];
 
-		if (!set->is_mutable || !set->origin || !set->table)
+		if (set->is_dynamic || !set->is_mutable || !set->origin || !set->table)
 			continue;
 		if (set->n_states) {
 			m->fixed_sets = true;
@@ -211,6 +212,8 @@ int manifest_make(const struct rt_plan *p, const struct ruleset *rs, uint32_t ru
 		return err;
 	make_progs(p, m);
 	err = make_sets(p, m);
+	if (!err)
+		err = dynamic_make(p->lowered.ir, m);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(m);

@@ -25,6 +25,9 @@ void manifest_free(struct manifest *m)
 	for (uint32_t i = 0; i < m->n_sets; i++)
 		free(m->sets[i].verdicts);
 	free(m->sets);
+	for (uint32_t i = 0; i < m->n_dynamic; i++)
+		free(m->dynamic[i].exprs);
+	free(m->dynamic);
 	free(m);
 }
 
@@ -242,6 +245,34 @@ static bool read_sets(struct manifest *m, const json_t *a)
 	return ok && m->sets;
 }
 
+static bool read_dynamic_one(struct manifest *m, const json_t *o, struct mf_dynamic *d)
+{
+	const json_t *exprs = json_object_get(o, "exprs");
+
+	d->family = (uint8_t)get_int(o, "family");
+	d->table = get_bytes(m, o, "table");
+	d->name = get_bytes(m, o, "name");
+	d->id = (uint32_t)get_int(o, "id");
+	d->exprs = new_array(exprs, sizeof(*d->exprs), &d->n_exprs);
+	for (uint32_t i = 0; i < d->n_exprs; i++) {
+		d->exprs[i].name = get_bytes(m, json_array_get(exprs, i), "name");
+		d->exprs[i].hex = get_bytes(m, json_array_get(exprs, i), "hex");
+		if (!d->exprs[i].name || !d->exprs[i].hex)
+			return false;
+	}
+	return d->table && d->name && d->exprs;
+}
+
+static bool read_dynamic(struct manifest *m, const json_t *a)
+{
+	bool ok = true;
+
+	m->dynamic = new_array(a, sizeof(*m->dynamic), &m->n_dynamic);
+	for (uint32_t i = 0; i < m->n_dynamic; i++)
+		ok &= read_dynamic_one(m, json_array_get(a, i), &m->dynamic[i]);
+	return ok && m->dynamic;
+}
+
 static bool read_tables(struct manifest *m, const json_t *a)
 {
 	bool ok = true;
@@ -280,7 +311,8 @@ static bool read_all(struct manifest *m, const json_t *json)
 	return ok && m->version && read_progs(m, json_object_get(json, "progs")) &&
 	       read_counted(m, json_object_get(json, "counted")) &&
 	       read_objects(m, json_object_get(json, "objects")) &&
-	       read_sets(m, json_object_get(json, "sets"));
+	       read_sets(m, json_object_get(json, "sets")) &&
+	       read_dynamic(m, json_object_get(json, "dynamic"));
 }
 
 static json_t *load_json(int fd)

@@ -14,6 +14,7 @@
 
 #include "../netlink/nfnl.h"
 #include "counters.h"
+#include "dynamic.h"
 #include "model.h"
 #include "states.h"
 
@@ -182,6 +183,8 @@ static int read_model(struct runtime *rt, bool elements, struct diags *ds, struc
 		err = counters_overlay(rt, s.current, rs, ds);
 	if (!err && rt && s.current)
 		err = states_overlay(rt, rs, ds);
+	if (!err && rt && s.current)
+		err = dynamic_overlay(rt, s.current, rs, ds);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(rs);

@@ -13,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "dynamic.h"
 #include "object.h"
 #include "priv.h"
 #include "sets.h"
@@ -176,7 +177,7 @@ static int explain_failure(int err, struct diags *ds)
 	return rt_error(ds, err, "the kernel refused the compiled object: %s", said.text);
 }
 
-int object_load(const struct ir *ir, const struct emitted *e, struct diags *ds,
+int object_load(struct runtime *rt, const struct ir *ir, const struct emitted *e, struct diags *ds,
 		struct bpf_object **ret, struct object_refusal *ret_refusal)
 {
 	struct bpf_object CLEANUP(object_closep) *obj = NULL;
@@ -196,6 +197,8 @@ int object_load(const struct ir *ir, const struct emitted *e, struct diags *ds,
 		err = set_logs(ir, obj, logs);
 	if (!err)
 		err = sets_bring(ir, obj);
+	if (!err)
+		err = dynamic_bring(rt, ir, obj);
 	if (!err)
 		err = bpf_object__load(obj);
 	libbpf_set_print(before);

@@ -11,6 +11,7 @@
 struct bpf_object;
 
 /* Why the kernel refused a program. */
+struct runtime;
 struct object_refusal {
 	const struct ir_prog *prog; /* NULL: it was not about one program */
 	char why[512];		    /* the verifier's last words */
@@ -24,7 +25,7 @@ void object_refusal_fini(struct object_refusal *r);
  * 0; -EACCES, -EINVAL… with @ret_refusal filled when a program was refused; any other failure as an
  * error in @ds.
  */
-int object_load(const struct ir *ir, const struct emitted *e, struct diags *ds,
+int object_load(struct runtime *rt, const struct ir *ir, const struct emitted *e, struct diags *ds,
 		struct bpf_object **ret, struct object_refusal *ret_refusal);
 void object_closep(struct bpf_object **obj);
 int object_prog_fd(const struct bpf_object *obj, const struct ir_prog *p);

@@ -18,6 +18,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "dynamic.h"
 #include "priv.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -243,6 +244,7 @@ void rt_close(struct runtime *rt)
 	}
 	free(rt->live);
 	free(rt->raw);
+	dynamic_forget(rt);
 	free(rt->snapshot);
 	free(rt->dir);
 	free(rt->base);

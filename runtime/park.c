@@ -13,8 +13,10 @@
 
 #include <linux/netfilter/nf_tables.h>
 
+#include "../compiler/attr.h"
 #include "../netlink/nfnl.h"
 #include "counters.h"
+#include "dynamic.h"
 #include "states.h"
 #include "takeover.h"
 
@@ -40,6 +42,26 @@ static bool is_behind(const struct runtime *rt, const struct rule *r)
 	return false;
 }
 
+/* A meter's set is its rule's: elements come with that alone. */
+static bool has_leaving_meter(const struct chain *c, const struct ir *ir)
+{
+	const struct rule *r;
+
+	list_for_each(r, &c->rules, node) {
+		for (uint32_t i = 0; i < r->exprs.n; i++) {
+			const struct expr *e = &r->exprs.array[i];
+			const char *name = strcmp(e->name, "dynset") == 0 ?
+						   attr_str(e->attrs, NFTA_DYNSET_SET_NAME) :
+						   NULL;
+			const struct set *s = name ? table_find_set(c->table, name) : NULL;
+
+			if (s && s->flags & NFT_SET_ANONYMOUS && dynamic_is_leaving(ir, s))
+				return true;
+		}
+	}
+	return false;
+}
+
 static void give_counts(const struct runtime *rt, const struct counted_keys *counted,
 			const struct chain *c, struct batch_builder *bb)
 {
@@ -48,6 +70,19 @@ static void give_counts(const struct runtime *rt, const struct counted_keys *cou
 	list_for_each(r, &c->rules, node)
 		if (!counted_keys_have(counted, r) && is_behind(rt, r))
 			batch_replace_rule(bb, r);
+}
+
+static void give_chain(const struct runtime *rt, const struct rt_plan *p,
+		       const struct counted_keys *counted, struct chain *c,
+		       struct batch_builder *bb)
+{
+	if (c->parked && !plan_compiles(p, c))
+		return; /* it comes back as a whole */
+	/* nf_tables_bind_set(): a rule with a meter is not replaced by one with the same meter. */
+	if (has_leaving_meter(c, p->lowered.ir) && !(c->flags & 4 /* NFT_CHAIN_BINDING */))
+		batch_renew_objects(bb, NULL, 0, &c, 1);
+	else
+		give_counts(rt, counted, c, bb);
 }
 
 static int compare_seq(const void *pa, const void *pb)
@@ -133,8 +168,7 @@ int park_wake(const struct runtime *rt, struct ruleset *rs, const struct rt_plan
 		return err;
 	list_for_each(t, &rs->tables, node)
 		list_for_each(c, &t->chains, node)
-			if (!c->parked || plan_compiles(p, c))
-				give_counts(rt, &counted, c, bb);
+			give_chain(rt, p, &counted, c, bb);
 	for (size_t i = 0; i < n; i++) {
 		batch_rehang_chain(bb, chains[i], false); /* with the model's counts */
 		chains[i]->parked = false;

@@ -345,7 +345,7 @@ static int verify(struct planning *pl)
 	int err;
 
 	diags_init(&why);
-	err = object_load(pl->plan.lowered.ir, &pl->plan.emitted, &why, &pl->obj, &refusal);
+	err = object_load(pl->rt, pl->plan.lowered.ir, &pl->plan.emitted, &why, &pl->obj, &refusal);
 	if (err && refusal.prog)
 		drop_refused(pl, &refusal);
 	else if (err)
@@ -378,6 +378,7 @@ void rt_lower_options(struct lower_options *o)
 	o->named_sets = true;
 	o->no_elem_counts = true;
 	o->fronts = true;
+	o->dynamic_sets = true;
 	if (!o->read_ns)
 		o->read_ns = (uint64_t)(ms_now() * 1e6);
 	if (adjtimex(&tx) >= 0)

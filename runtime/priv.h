@@ -69,6 +69,8 @@ struct runtime {
 	size_t n_raw;
 	struct packets_bytes *snapshot; /* of the current generation's counters, then */
 	size_t n_snapshot;
+	struct shown *shown; /* dynamic.c: elements of the last rt_model() */
+	size_t n_shown;
 };
 
 /* ---- stop.c ---- */

@@ -9,6 +9,9 @@
  * hold as regular ones lose what makes a base chain; what the user said of hooks and policy lives on
  * in the model. What the batch itself deletes first is not parked any more, and is left alone.
  *
+ * Elements of a set that packets change are ours to know: the kernel's set may lack those that a
+ * batch deletes.
+ *
  * Attributes are disarmed in place: NFTA_CHAIN_PAD is a type that the kernel ignores.
  */
 #include <arpa/inet.h>
@@ -25,6 +28,7 @@
 enum { /* Linux 6.3 */
 	MSG_DESTROYTABLE = 26,
 	MSG_DESTROYCHAIN = 27,
+	MSG_DESTROYSETELEM = 30,
 };
 
 struct rewriting {
@@ -58,6 +62,7 @@ struct message {
 	uint16_t type;
 	uint8_t family;
 	struct blob attrs;
+	struct nlmsghdr *nlh;
 };
 
 static void delete_tables(struct rewriting *rw, const struct message *m)
@@ -129,11 +134,25 @@ static void keep_regular(const struct rewriting *rw, const struct message *m)
 	}
 }
 
+static bool may_lack_elements(const struct rewriting *rw, const struct message *m)
+{
+	const char *table = attr_str(m->attrs, NFTA_SET_ELEM_LIST_TABLE);
+	const char *name = attr_str(m->attrs, NFTA_SET_ELEM_LIST_SET);
+	const struct table *t = table ? ruleset_find_table(rw->rs, m->family, table) : NULL;
+	const struct set *s = t && name && !is_gone(rw, t) ? table_find_set(t, name) : NULL;
+
+	return s && s->elsewhere && find_attr(m, NFTA_SET_ELEM_LIST_ELEMENTS);
+}
+
 static void rewrite_message(struct rewriting *rw, const struct message *m)
 {
 	const struct chain *c;
 
 	switch (m->type) {
+	case NFT_MSG_DELSETELEM:
+		if (may_lack_elements(rw, m))
+			m->nlh->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | MSG_DESTROYSETELEM;
+		break;
 	case NFT_MSG_NEWTABLE:
 		keep_dormant(rw, m);
 		break;
@@ -158,7 +177,7 @@ int rt_rewrite(void *model, struct batch *b)
 	struct rewriting rw = { .rs = model };
 	int left = (int)b->len;
 
-	for (const struct nlmsghdr *nlh = (const void *)b->data; NLMSG_OK(nlh, left);
+	for (struct nlmsghdr *nlh = (void *)b->data; NLMSG_OK(nlh, left);
 	     nlh = NLMSG_NEXT(nlh, left)) {
 		const struct nfgenmsg *nfg = NLMSG_DATA(nlh);
 		const size_t head = NLMSG_ALIGN(sizeof(*nfg));
@@ -171,6 +190,7 @@ int rt_rewrite(void *model, struct batch *b)
 					     .family = nfg->nfgen_family,
 					     .attrs = { (const uint8_t *)nfg + head,
 							nlh->nlmsg_len - NLMSG_LENGTH(head) },
+					     .nlh = nlh,
 				     });
 	}
 	free(rw.gone);

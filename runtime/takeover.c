@@ -21,6 +21,7 @@
 
 #include "../netlink/nfnl.h"
 #include "counters.h"
+#include "dynamic.h"
 #include "sets.h"
 #include "states.h"
 #include "takeover.h"
@@ -126,7 +127,7 @@ static int pin_data(struct takeover *tk)
 		const char *name = bpf_map__name(map), *section = strstr(name, ".data.");
 
 		/* ".data.state" is the state; counters are pinned with their seeds */
-		if (err || strstr(name, ".bss") || strstr(name, ".rodata") || strstr(name, ".kconfig"))
+		if (err || strncmp(name, "dyn_", 4) == 0 || strstr(name, ".bss") || strstr(name, ".rodata") || strstr(name, ".kconfig"))
 			continue;
 		err = gen_pin(tk->rt, tk->gen, section ? section + strlen(".data.") : name,
 			      bpf_map__fd(map), tk->ds);
@@ -147,12 +148,16 @@ int takeover_fill(struct takeover *tk)
 {
 	int err = empty_unused(tk);
 
+	if (!err && tk->obj)
+		err = dynamic_fill(tk->plan->lowered.ir, tk->ds);
 	for (uint32_t i = 0; !err && i < tk->plan->n_places; i++)
 		err = fill_one(tk, &tk->plan->places[i]);
 	if (!err)
 		rt_stop_at("filled");
 	if (!err && tk->obj)
 		err = pin_data(tk);
+	if (!err && tk->obj)
+		err = dynamic_pin(tk->rt, tk->gen, tk->plan->lowered.ir, tk->ds);
 	if (!err && tk->obj)
 		err = pin_use(tk);
 	if (!err && (n_progs(tk) || tk->keep_manifest)) {
@@ -317,6 +322,46 @@ static int give_objects(struct takeover *tk)
 	return err ? err : commit_builder(tk, bb);
 }
 
+/* Elements that do not fit in are no reason to stop half way. */
+static int commit_elements(struct takeover *tk, struct batch_builder *bb)
+{
+	struct diags why, *ds = tk->ds;
+	int err;
+
+	diags_init(&why);
+	tk->ds = &why;
+	err = commit_builder(tk, bb);
+	tk->ds = ds;
+	if (err && err != -ERESTART && err != -ENOMEM) {
+		diag_add(ds, DIAG_WARNING, "elements-lost", NULL,
+			 "elements that packets added cannot be given back: %s", strerror(-err));
+		err = 0;
+	}
+	diags_fini(&why);
+	return err;
+}
+
+static int give_elements(struct takeover *tk)
+{
+	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
+
+	if (!bb)
+		return -ENOMEM;
+	dynamic_give(tk->rs, tk->plan->lowered.ir, bb);
+	return commit_elements(tk, bb);
+}
+
+/* Its programs have stopped: what they added since the model was read. */
+static int give_late_elements(struct takeover *tk)
+{
+	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
+	int err = bb ? dynamic_give_rest(tk->rt, tk->old, tk->state.current, tk->rs,
+					 tk->plan->lowered.ir, bb) :
+		       -ENOMEM;
+
+	return err == -ENOMEM ? err : commit_elements(tk, bb);
+}
+
 static int unhook(struct takeover *tk)
 {
 	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
@@ -387,16 +432,24 @@ int takeover_run(struct takeover *tk)
 	double begin = ms_now();
 	int err = tk->batch ? commit(tk, tk->batch) : 0;
 
+	if (!err)
+		err = dynamic_commit(tk->rt, tk->gen, tk->plan->lowered.ir, tk->ds);
 	rt_stop_at("committed");
 	if (!err)
 		err = wake(tk);
 	if (!err)
 		err = give_objects(tk);
+	if (!err)
+		err = give_elements(tk);
 	rt_stop_at("woken");
 	if (!err)
 		err = flip(tk);
 	if (!err)
+		err = give_late_elements(tk);
+	if (!err)
 		err = unhook(tk);
+	if (!err && tk->m)
+		err = dynamic_note_handles(tk->rt, tk->gen, tk->m, tk->ds);
 	rt_stop_at("parked");
 	if (!err)
 		tk->rt->words[RT_WORD_RULESET].value = tk->ruleset;

@@ -195,6 +195,10 @@ void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 		count_step(g, st, fail);
 		return;
 	}
+	if (st->set) {
+		gen_dynset(g, st, fail);
+		return;
+	}
 	for (uint32_t i = 0; i < st->n_args; i++)
 		vals[i] = gen_sel_now(g, st->args[i], fail);
 	at = in_record(st) ? recorded_state(g, st, fail) : gen_state_at(g, st->state);

@@ -55,6 +55,7 @@ struct gen_fn {
 	LLVMValueRef pkt, frame;
 	LLVMValueRef key;      /* see gen_key_buffer() */
 	LLVMValueRef counters; /* this CPU's block; NULL: no counters in use */
+	LLVMValueRef element;  /* room for a new one's value; NULL until needed */
 	LLVMValueRef numbers;  /* that dispatches go by; NULL until needed */
 	/* What it may return besides 0, "go on" (of a chain: it returned): 1 + index. */
 	bool is_callee;
@@ -229,6 +230,8 @@ void gen_lookup(struct gen *g, const struct ir_set *set, const struct val *key,
 void gen_in_set(struct gen *g, const struct ir_set *set, const struct val *key,
 		const struct ir_params *params, LLVMBasicBlockRef hit, LLVMBasicBlockRef miss,
 		LLVMBasicBlockRef broken);
+/* @width bytes at @from as chunks. */
+struct val gen_load_bytes(struct gen *g, LLVMValueRef from, uint32_t width);
 struct val gen_map_data(struct gen *g, const struct ir_set *set, const struct val *key,
 			LLVMBasicBlockRef miss);
 
@@ -248,6 +251,11 @@ LLVMValueRef gen_record_word(struct gen *g, uint32_t at);
 struct val gen_record_const(struct gen *g, uint32_t at, uint32_t width);
 /* Chain @to (plan number) is to run by this record, if by any. */
 void gen_record_pass(struct gen *g, uint32_t to, LLVMValueRef number);
+
+/* dynset.c: sets that packets change */
+void gen_dynset(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail);
+void gen_dynamic_find(struct gen *g, const struct ir_set *set, const struct val *key,
+		      const struct set_hit *h);
 
 /* rule.c */
 void gen_rule(struct gen *g, const struct ir_rule *rule, LLVMBasicBlockRef next);

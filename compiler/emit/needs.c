@@ -68,6 +68,7 @@ static void step_needs(struct gen *g, const struct ir_step *st, struct gen_prog 
 		n->needs_key = sel_needs_key(st->args[i]);
 	if (st->effect)
 		state_needs(g, st->effect, n);
+	n->needs_key |= st->set && st->set->is_dynamic;
 	if (st->set && st->set->n_elems && st->set->n_states) {
 		for (uint32_t i = 0; i < st->set->n_states; i++)
 			state_needs(g, st->set->elems[0].states[i]->op, n);

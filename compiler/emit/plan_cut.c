@@ -64,7 +64,7 @@ static uint32_t step_size(const struct ir_step *st)
 	case IR_GUARD:
 		return size + 4 + (st->set ? set_size(st->set, 1) : 0);
 	case IR_EFFECT:
-		return size + (st->effect->per_cpu ? 8 : 60);
+		return size + (st->effect->per_cpu ? 8 : st->set ? 200 : 60);
 	case IR_VERDICT:
 		return size + 3;
 	case IR_VMAP:

@@ -165,8 +165,7 @@ static void search_inline(struct gen *g, const struct search *s, size_t n, LLVMB
 
 /* ---- maps ---- */
 
-/* @width bytes at @from as chunks. */
-static struct val load_bytes(struct gen *g, LLVMValueRef from, uint32_t width)
+struct val gen_load_bytes(struct gen *g, LLVMValueRef from, uint32_t width)
 {
 	static const uint32_t sizes[] = {8, 4, 2, 1};
 	struct val v = {.width = width};
@@ -299,7 +298,7 @@ static void search_blob(struct gen *g, const struct search *s, const struct set_
 		s->hit->hit(g, s->hit->arg, NULL, NULL);
 		break;
 	case IR_DATA_MAP:
-		data = load_bytes(g, gen_blob_value(g, blob, &t->info, t->blob, index, 0),
+		data = gen_load_bytes(g, gen_blob_value(g, blob, &t->info, t->blob, index, 0),
 				  s->set->data_width);
 		s->hit->hit(g, s->hit->arg, NULL, &data);
 		break;
@@ -335,6 +334,8 @@ void gen_lookup(struct gen *g, const struct ir_set *set, const struct val *key,
 		gen_goto(g, h->miss);
 	} else if (t->form == SET_FORM_CODE) {
 		search_code(g, &s);
+	} else if (t->form == SET_FORM_DYNAMIC) {
+		gen_dynamic_find(g, set, key, h);
 	} else {
 		search_blob(g, &s, t, h->miss);
 	}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sets that packets change: their maps (compiler/dynamic.h) from one generation to the next, into
+ * the model, and back into the kernel's sets.
+ */
+#ifndef NFT_BPF_RUNTIME_DYNAMIC_H
+#define NFT_BPF_RUNTIME_DYNAMIC_H
+
+#include "../compiler/ir.h"
+#include "manifest.h"
+
+struct bpf_object;
+struct batch_builder;
+struct rt_plan;
+
+/* Before an object is loaded: sets that stay as they are keep their maps. */
+int dynamic_bring(struct runtime *rt, const struct ir *ir, struct bpf_object *obj);
+/* Fills the maps of all others; none of them decides yet. */
+int dynamic_fill(const struct ir *ir, struct diags *ds);
+int dynamic_pin(struct runtime *rt, uint32_t gen, const struct ir *ir, struct diags *ds);
+int dynamic_make(const struct ir *ir, struct manifest *m); /* manifest_make()'s part */
+
+/* The current generation's elements into the model; what it was shown is remembered. */
+int dynamic_overlay(struct runtime *rt, const struct manifest *m, struct ruleset *rs,
+		    struct diags *ds);
+void dynamic_forget(struct runtime *rt); /* what was shown */
+/* What a batch changed of what was shown, into the maps that stay. When it is committed. */
+int dynamic_commit(struct runtime *rt, uint32_t gen, const struct ir *ir, struct diags *ds);
+/* Handles of the sets, when all is committed: elements are those of this very set. */
+int dynamic_note_handles(struct runtime *rt, uint32_t gen, const struct manifest *m,
+			 struct diags *ds);
+
+/* Is it a set whose elements no new program keeps? */
+bool dynamic_is_leaving(const struct ir *ir, const struct set *s);
+/* Elements of sets that leave, from the model into the kernel's sets. */
+void dynamic_give(const struct ruleset *rs, const struct ir *ir, struct batch_builder *bb);
+/* Those that packets added to generation @gen since. */
+int dynamic_give_rest(struct runtime *rt, uint32_t gen, const struct manifest *m,
+		      const struct ruleset *rs, const struct ir *ir, struct batch_builder *bb);
+
+/* dynamic_elem.c */
+
+/* One element of the model as key and value; buffers are as large as the map says. */
+void dynamic_put(const struct ir *ir, const struct ir_set *set, const struct set_elem *e,
+		 uint8_t *key, uint8_t *value);
+/* The other way round, into a set of the model: all elements of the map @fd that have not expired. */
+int dynamic_read(int fd, const struct mf_dynamic *d, struct set *s);
+struct exprs;
+bool dynamic_same_exprs(const struct mf_dynamic *d, const struct exprs *es);
+char *dynamic_hex(struct blob b);
+
+#endif

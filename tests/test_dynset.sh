@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Sets that packets change, beside the interpreter that is fed the same packets: who is blocked, when
+# released, a full set, updates, deletions, what elements keep.
+. "$(dirname "$0")/lib.sh"
+
+s=dy-s-$$
+k=dy-k-$$ # the kernel's interpreter
+b=dy-b-$$
+netns $s $k $b
+text() { "$@" 2>&1; }
+for n in $k $b; do
+	veth $s "to-$n" $n e0
+	addr $n e0 10.1.0.1/24
+	in_ns $n sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.e0.rp_filter=0
+done
+mac() { ip -n "$1" -j link show e0 | sed 's/.*"address":"\([^"]*\)".*/\1/'; }
+to_k=to-$k=$(mac $k)
+to_b=to-$b=$(mac $b)
+send() { in_ns $s python3 "$top_srcdir/tests/dynset_send.py" "$@" "$to_k" "$to_b"; }
+load() {
+	in_ns $k nft flush ruleset
+	in_ns $k nft -f "$tmp/rules.nft"
+	{ echo flush ruleset; cat "$tmp/rules.nft"; } >"$tmp/bpf.nft"
+	nb $b --require-bpf -f "$tmp/bpf.nft"
+}
+# What both list: elements sorted, without times.
+listing() {
+	sed -e 's/ expires [0-9a-z]*//g' -e 's/, *$/,/' | tr -d '\n\t' | sed 's/[{},]/&\n/g' |
+		sed 's/^ *//' | sort
+}
+same() { # WHAT LIST-COMMAND…
+	local what=$1 want got
+	shift
+	want=$(in_ns $k nft list "$@" | listing)
+	got=$(nb $b list "$@" | listing)
+	is "$what" "$(md5sum <<<"$got")" "$(md5sum <<<"$want")"
+	[ "$got" = "$want" ] || diff <(echo "$got") <(echo "$want") | head -n 10 | sed 's/^/# /'
+}
+elements() { "$@" | tr ',' '\n' | grep -cE '11\.[0-9]+\.[0-9]+\.[0-9]+'; }
+
+# ---- a blocklist: ten new connections a minute ----
+cat >"$tmp/rules.nft" <<'NFT'
+table ip t {
+	set blocklist {
+		type ipv4_addr
+		size 20000
+		flags dynamic,timeout
+		timeout 1m
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		ip saddr @blocklist counter drop comment "blocked"
+		tcp dport 22 ct state new meter rate { ip saddr limit rate over 10/minute burst 10 packets } add @blocklist { ip saddr timeout 15s } counter drop comment "caught"
+		tcp dport 22 counter comment "passed"
+	}
+}
+NFT
+ok "a blocklist and a meter are compiled" load
+send 22 0 10000 0
+is "those of more than ten are on the list" "$(elements nb $b list set ip t blocklist)" 2664
+same "the same sources are blocked" ruleset
+send 22 0 300 2
+same "what is blocked stays so" chain ip t input
+sleep 15.2
+is "all are released" "$(elements nb $b list set ip t blocklist)" 0
+send 22 0 300 1
+same "who comes again, too early for his rate" ruleset
+
+# ---- a full set ----
+cat >"$tmp/rules.nft" <<'NFT'
+table ip t {
+	set few {
+		type ipv4_addr
+		size 100
+		flags dynamic,timeout
+		timeout 2s
+	}
+	set every {
+		type ipv4_addr . inet_proto
+		size 500
+		flags dynamic
+		counter
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		tcp dport 23 add @few { ip saddr } counter comment "room"
+		tcp dport 23 counter comment "behind"
+		tcp dport 24 update @every { ip saddr . ip protocol } counter comment "kept"
+		tcp dport 25 delete @every { ip saddr . ip protocol } counter comment "gone"
+		ip saddr . ip protocol @every counter comment "known"
+	}
+}
+NFT
+ok "sets that get full" load
+send 23 0 300 1
+same "the first ones are in it, for others the rule ends" ruleset
+sleep 3.2
+send 23 200 150 1
+same "when they have expired there is room" ruleset
+send 24 0 600 3
+same "elements count, up to the set's size" ruleset
+send 25 0 200 1
+same "deleted ones are gone" ruleset
+sleep 1.2 # until the kernel has collected them
+send 24 590 100 1
+same "and leave room" chain ip t input
+
+# ---- times ----
+cat >"$tmp/rules.nft" <<'NFT'
+table ip t {
+	set seen {
+		type ipv4_addr
+		flags dynamic,timeout
+		timeout 2s
+	}
+	set once {
+		type ipv4_addr
+		flags dynamic,timeout
+		timeout 2s
+	}
+	set loud {
+		type ipv4_addr
+		flags dynamic
+	}
+	map ports {
+		type ipv4_addr : inet_service
+		flags dynamic,timeout
+		timeout 1h
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		tcp dport 26 update @seen { ip saddr } add @once { ip saddr }
+		tcp dport 27 ip saddr @seen counter comment "seen"
+		tcp dport 27 ip saddr @once counter comment "once"
+		tcp dport 27 ip saddr != @once counter comment "not"
+		tcp dport 28 add @loud { ip saddr quota over 100 bytes counter } counter comment "loud"
+		tcp dport 29 update @ports { ip saddr : tcp sport }
+	}
+}
+NFT
+ok "updates, additions, quotas, maps" load
+send 26 0 50 1
+sleep 1.2
+send 26 0 25 1
+send 27 0 60 1
+same "all are there" ruleset
+sleep 1.2
+send 27 0 60 1
+same "an update prolongs, an addition does not" ruleset
+sleep 1.2
+send 27 0 60 1
+same "none is left" ruleset
+send 28 0 20 1
+send 28 0 10 3
+same "quotas and counters of elements" ruleset
+send 29 0 10 2
+same "data of a map: the first one stays" ruleset
+
+# ---- two at once ----
+ok "again" load
+for _ in 1 2; do
+	in_ns $s python3 "$top_srcdir/tests/dynset_send.py" 28 0 2000 10 "$to_b" &
+	pids="${pids:-} $!"
+done
+wait $pids
+is "each source once" "$(elements nb $b list set ip t loud)" 2000
+is "each packet counted once" \
+	"$(nb $b list set ip t loud | grep -o 'counter packets [0-9]*' | awk '{ n += $3 } END { print n }')" \
+	"$((2000 * (20 - 2)))"
+is "each quota used once" \
+	"$(nb $b list chain ip t input | sed -n 's/.*counter packets \([0-9]*\) .*"loud"/\1/p')" \
+	"$((2000 * (20 - 2)))"
+plan

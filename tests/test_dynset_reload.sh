@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Elements of sets that packets change, or count in, over everything but packets: taking over,
+# commands, reloads, handing back, killed processes; and where the interpreter uses the same set.
+. "$(dirname "$0")/lib.sh"
+
+n=dr-n-$$
+netns $n
+text() { "$@" 2>&1; }
+hit() { # PORT…: a UDP packet to each
+	in_ns $n python3 -c "
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+for p in sys.argv[1:]:
+    s.sendto(b'x', ('127.0.0.1', int(p)))
+    s6.sendto(b'x', ('::1', int(p)))" "$@"
+}
+cat >"$tmp/a.nft" <<'NFT'
+table inet t {
+	set seen {
+		type ipv4_addr
+		flags dynamic,timeout
+		timeout 1h
+		elements = { 1.1.1.1 timeout 2h expires 90m comment "first", 2.2.2.2 }
+	}
+	set seen6 {
+		type ipv6_addr . inet_service
+		flags dynamic
+		counter
+	}
+	set kept {
+		type inet_service
+		counter
+		elements = { 7 counter packets 5 bytes 500, 8 }
+	}
+	map marks {
+		type inet_service : mark
+		quota over 100 bytes
+		elements = { 9 : 3 }
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		udp dport 5 update @seen { ip saddr timeout 30m }
+		update @seen6 { ip6 saddr . udp dport }
+		udp dport @kept counter comment "kept"
+		udp dport 4 meter m { ip saddr timeout 1h counter }
+		ip saddr @seen udp dport 6 counter comment "seen"
+	}
+}
+NFT
+sed -i '/map marks/,/^	}/d' "$tmp/a.nft"
+
+in_ns $n nft -f "$tmp/a.nft"
+ok "nft-bpf take" nb $n --require-bpf take
+all=$(nb $n list ruleset)
+like "the kernel's elements" "$all" '1.1.1.1 timeout 2h expires 1h(29m|30m)'
+like "with their comments" "$all" 'comment "first"'
+like "what they have counted" "$all" '7 counter packets 5 bytes 500'
+hit 4 5 6 7 7
+all=$(nb $n list ruleset)
+like "an added one" "$all" '127.0.0.1 timeout 30m expires 29m'
+like "with an address of IPv6" "$all" '::1 . 7 counter packets 2 bytes'
+like "a set's element counts" "$all" '7 counter packets 9 bytes'
+like "an added one is found" "$all" 'counter packets 1 bytes 29 comment "seen"'
+like "a meter" "$(nb $n list meter inet t m)" '127.0.0.1 counter packets 1 bytes 29 timeout 1h expires 59m'
+like "in JSON" "$(nb $n -j list set inet t kept)" '"val": 7, "counter": \{"packets": 9'
+like "the interpreter's own is behind" "$(in_ns $n nft list set inet t kept)" '7 counter packets 5'
+
+# commands
+ok "nft-bpf add element" nb $n add element inet t seen '{ 3.3.3.3 timeout 2m comment "mine" }'
+like "is there" "$(nb $n list set inet t seen)" '3.3.3.3 timeout 2m expires 1m[0-9a-z]* comment "mine"'
+ok "nft-bpf get element" nb $n get element inet t seen '{ 127.0.0.1 }'
+ok "of one that is not there" not nb $n get element inet t seen '{ 9.9.9.9 }'
+ok "nft-bpf delete element, one that a packet added" nb $n delete element inet t seen '{ 127.0.0.1 }'
+ok "is gone" not grep -q 127.0.0.1 <(nb $n list set inet t seen)
+ok "nft-bpf delete element, one that is not there" not nb $n delete element inet t seen '{ 9.9.9.9 }'
+ok "nft-bpf create element, one that is there" not nb $n create element inet t seen '{ 1.1.1.1 }'
+ok "nft-bpf add element to a set that counts" nb $n add element inet t kept '{ 6 }'
+hit 6 5
+like "counts" "$(nb $n list set inet t kept)" '6 counter packets 2 bytes'
+ok "nft-bpf flush set" nb $n flush set inet t seen6
+ok "is empty" not grep -q elements <(nb $n list set inet t seen6)
+ok "nft-bpf add rule" nb $n add rule inet t input udp dport 1 drop
+all=$(nb $n list ruleset)
+like "elements stay" "$all" '127.0.0.1 timeout 30m expires 29m'
+like "and their counters" "$all" '7 counter packets 9 bytes'
+like "and a meter's" "$(nb $n list meter inet t m)" '127.0.0.1 counter packets 1'
+
+# killed processes
+for step in attached filled pinned committed woken flipped parked detached dropped; do
+	hit 5
+	NFT_BPF_STOP_AT=$step nb $n add rule inet t input udp dport 2 counter >/dev/null 2>&1
+	like "killed at $step: elements are there" "$(nb $n list ruleset)" '127.0.0.1 timeout 30m'
+	like "killed at $step: their counters too" "$(nb $n list ruleset)" '7 counter packets 9 '
+	ok "killed at $step: take" nb $n --require-bpf take
+	like "killed at $step: after it" "$(nb $n list ruleset)" '127.0.0.1 timeout 30m'
+	like "killed at $step: a meter" "$(nb $n list meter inet t m)" '127.0.0.1 counter packets 1'
+done
+for step in filled woken flipped detached; do
+	NFT_BPF_STOP_AT=$step nb $n give >/dev/null 2>&1
+	like "give killed at $step" "$(nb $n list ruleset)" '127.0.0.1 timeout 30m'
+	ok "taken again" nb $n --require-bpf take
+	like "and there" "$(nb $n list ruleset)" '127.0.0.1 timeout 30m'
+	like "with its counters" "$(nb $n list ruleset)" '7 counter packets 9 '
+done
+ok "nft-bpf give" nb $n give
+all=$(in_ns $n nft list ruleset)
+like "the kernel has the elements" "$all" '127.0.0.1 timeout 30m expires 2[89]m'
+like "and comments" "$all" '1.1.1.1 timeout 2h expires 1h2[0-9]m[0-9a-z]* comment "first"'
+like "and counters" "$all" '7 counter packets 9 '
+like "and the meter's" "$(in_ns $n nft list meter inet t m)" '127.0.0.1 counter packets 1 bytes 29'
+
+# a set that the interpreter uses as well
+cat >"$tmp/b.nft" <<'NFT'
+flush ruleset
+table ip t {
+	set s {
+		type ipv4_addr
+		flags dynamic
+	}
+	set alone {
+		type ipv4_addr
+		flags dynamic
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		udp dport 5 add @s { ip saddr }
+	}
+	chain forward {
+		type filter hook forward priority 0; policy accept;
+		add @alone { ip saddr }
+	}
+	chain other {
+		type filter hook output priority 0; policy accept;
+		ip saddr @s meta mark set 1
+	}
+}
+NFT
+ok "a set in an interpreted chain" nb $n -f "$tmp/b.nft"
+status=$(nb $n status)
+like "is left to it" "$status" 'chains of the interpreter use set s, which packets change \[set-shared\]'
+like "others are not" "$status" 'forward: .*: BPF'
+hit 5
+like "the interpreter adds" "$(nb $n list set ip t s)" '127.0.0.1'
+ok "the reason goes" nb $n flush chain ip t other
+ok "and it is compiled" nb $n --require-bpf take
+like "with its elements" "$(nb $n list set ip t s)" '127.0.0.1'
+nb $n delete element ip t s '{ 127.0.0.1 }'
+hit 5
+ok "and back" nb $n add rule ip t other ip saddr @s meta mark set 1
+like "with what packets added" "$(in_ns $n nft list set ip t s)" '127.0.0.1'
+cat >"$tmp/c.nft" <<'NFT'
+flush ruleset
+table ip t {
+	set s {
+		type ipv4_addr
+		flags dynamic
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		udp dport 5 add @s { ip saddr limit rate 1/second } counter
+		udp dport 6 add @s { ip saddr limit rate 2/second } counter
+	}
+}
+NFT
+ok "limits that differ" nb $n -f "$tmp/c.nft"
+like "are left to the interpreter" "$(nb $n status)" 'elements differ \[set-elem-state\]'
+plan
