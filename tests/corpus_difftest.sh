@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # tests/corpus_difftest.sh [-m] [FILTER] [-- DIFFTEST-OPTION …]: every ruleset of ../shared/corpus
 # through nft-bpf difftest. Prints a table (-m: as Markdown, for doc/difftest.md) and a sum; exit
-# status 1 if a difference is not explained, or a file that nft loads could not be tested.
+# status 1 if a difference is not explained, or a file that nft loads could not be tested. Explained:
+# by later fragments, time or chance, ids that the kernel draws; environment: packets for which NAT
+# drew another port or address in each namespace before the compared rules saw them.
 # Not part of `make check`: it takes minutes.
 set -u
 
@@ -26,16 +28,16 @@ number() { awk -F'[:,]' -v k="\"$1\"" '$1 ~ k"$" { print $2 + 0; exit }' "$tmp/j
 
 row() {
 	if [ -n "$markdown" ]; then
-		printf '| %s | %s | %s | %s | %s | %s | %s | %s |\n' "$@"
+		printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$@"
 	else
-		printf '%-62s %7s %7s %8s %9s %9s %9s %9s\n' "$@"
+		printf '%-62s %7s %7s %8s %9s %9s %9s %11s %9s\n' "$@"
 	fi
 }
 
-total() { printf '%s %s %s %s %s %s %s %s %s\n' "$@" >>"$tmp/totals"; }
+total() { printf '%s %s %s %s %s %s %s %s %s %s\n' "$@" >>"$tmp/totals"; }
 
-row file chains compiled packets verdicts different explained rules
-[ -n "$markdown" ] && echo '| --- | --- | --- | --- | --- | --- | --- | --- |'
+row file chains compiled packets verdicts different explained environment rules
+[ -n "$markdown" ] && echo '| --- | --- | --- | --- | --- | --- | --- | --- | --- |'
 failed=0
 refused=0
 for f in "$corpus"/*/*.nft; do
@@ -51,36 +53,36 @@ for f in "$corpus"/*/*.nft; do
 		explained=$(($(number later-fragment) + $(number time-or-chance) + $(number drawn-id)))
 		environment=$(number drawn-nat)
 		row "$name" "$(number chains)" "$(number compiled)" "$(number packets)" \
-			"$(number verdicts)" "$((different + counters))" "$explained" \
+			"$(number verdicts)" "$((different + counters))" "$explained" "$environment" \
 			"$(number rules_hit)/$(number rules)"
 		total "$(number chains)" "$(number compiled)" "$(number packets)" \
 			"$(number verdicts)" "$((different + counters))" "$explained" \
-			"$(number rules_hit)" "$(number rules)" "$(number rules_never)"
+			"$(number rules_hit)" "$(number rules)" "$(number rules_never)" "$environment"
 		;;
 	2)
 		refused=$((refused + 1))
 		grep -q 'Error:' "$tmp/err" || failed=1
-		row "$name" - - - - "nft: $(grep -m1 -o 'Error: .*' "$tmp/err" || tail -n1 "$tmp/err")" - -
+		row "$name" - - - - "nft: $(grep -m1 -o 'Error: .*' "$tmp/err" || tail -n1 "$tmp/err")" - - -
 		;;
 	134)
 		refused=$((refused + 1))
-		row "$name" - - - - "nft aborts: $(grep -m1 -o 'Assertion.*' "$tmp/err")" - -
+		row "$name" - - - - "nft aborts: $(grep -m1 -o 'Assertion.*' "$tmp/err")" - - -
 		grep -q 'Assertion' "$tmp/err" || failed=1
 		;;
 	*)
 		failed=1
-		row "$name" - - - - "exit status $status: $(tail -n1 "$tmp/err")" - -
+		row "$name" - - - - "exit status $status: $(tail -n1 "$tmp/err")" - - -
 		;;
 	esac
 	[ "$status" = 1 ] && failed=1
 done
 touch "$tmp/totals"
-awk -v refused="$refused" '{ for (i = 1; i <= 9; i++) s[i] += $i; n++ }
+awk -v refused="$refused" '{ for (i = 1; i <= 10; i++) s[i] += $i; n++ }
 	END {
 		printf "\n%d files, %d more that nft does not load. Base chains: %d, compiled %d. Packets: %d; " \
-			"verdicts compared: %d, unexplained differences %d, explained %d.\n" \
+			"verdicts compared: %d, unexplained differences %d, explained %d, of the environment %d.\n" \
 			"Rules in compiled chains: %d, of them %d cannot match; hit: %d (%.1f %%).\n",
-			n, refused, s[1], s[2], s[3], s[4], s[5], s[6], s[8], s[9], s[7],
+			n, refused, s[1], s[2], s[3], s[4], s[5], s[6], s[10], s[8], s[9], s[7],
 			(s[8] > s[9] ? 100 * s[7] / (s[8] - s[9]) : 100)
 	}' "$tmp/totals"
 exit $failed
