@@ -45,14 +45,14 @@ static int open_lib(struct diags *ds)
 struct capture {
 	pcap_t *p;
 	int link;
+	size_t n, n_big; /* packets so far; of them longer than what can be sent */
 };
 
 /* Bytes before the network header; -1: not a packet for us. */
-static int link_len(const struct capture *c, const uint8_t *d, uint32_t len, uint16_t *ret_proto)
+static int link_len(const struct capture *c, const uint8_t *d, uint32_t len)
 {
 	uint32_t at;
 
-	*ret_proto = 0;
 	switch (c->link) {
 	case DLT_RAW:
 	case DLT_IPV4:
@@ -108,13 +108,33 @@ static int add_ways(const struct lab *lab, uint8_t pf, const uint8_t *d, uint32_
 	return 0;
 }
 
+/* An interface with BIG TCP, or a capture that lies, gives more than a network header can tell. */
+static int add_packet(struct capture *c, const struct lab *lab, const uint8_t *d, uint32_t len,
+		      struct list *packets)
+{
+	int skip = link_len(c, d, len);
+	size_t n = c->n++;
+	uint8_t pf;
+
+	if (skip < 0 || (uint32_t)skip >= len)
+		return 0;
+	d += skip;
+	len -= (uint32_t)skip;
+	if (!is_whole(d, len, &pf))
+		return 0;
+	if (len > PACKET_MAX) {
+		c->n_big++;
+		return 0;
+	}
+	return add_ways(lab, pf, d, len, n, packets);
+}
+
 int pcap_packets(const char *file, const struct lab *lab, struct diags *ds, struct list *packets)
 {
 	char msg[PCAP_ERRBUF_SIZE];
 	struct capture c = {0};
 	struct pcap_pkthdr *h;
 	const uint8_t *d;
-	size_t n = 0;
 	int r, err = open_lib(ds);
 
 	if (err)
@@ -125,20 +145,15 @@ int pcap_packets(const char *file, const struct lab *lab, struct diags *ds, stru
 		return -EINVAL;
 	}
 	c.link = lib.datalink(c.p);
-	while (!err && (r = lib.next_ex(c.p, &h, &d)) == 1) {
-		uint16_t proto;
-		int skip = link_len(&c, d, h->caplen, &proto);
-		uint8_t pf;
-
-		if (skip >= 0 && (uint32_t)skip < h->caplen &&
-		    is_whole(d + skip, h->caplen - (uint32_t)skip, &pf))
-			err = add_ways(lab, pf, d + skip, h->caplen - (uint32_t)skip, n, packets);
-		n++;
-	}
+	while (!err && (r = lib.next_ex(c.p, &h, &d)) == 1)
+		err = add_packet(&c, lab, d, h->caplen, packets);
 	if (!err && r == PCAP_ERROR) {
 		diag_add(ds, DIAG_ERROR, "difftest-pcap", NULL, "%s: %s", file, lib.geterr(c.p));
 		err = -EINVAL;
 	}
+	if (c.n_big)
+		diag_add(ds, DIAG_WARNING, "difftest-pcap", NULL,
+			 "%s: %zu packets of more than %u bytes left out", file, c.n_big, PACKET_MAX);
 	lib.close(c.p);
 	return err;
 }

@@ -7,7 +7,7 @@
 
 #include "lab.h"
 
-/* Appends the IPv4 and IPv6 packets of a pcap file. Errors in @ds. */
+/* Appends the IPv4 and IPv6 packets of a pcap file up to PACKET_MAX bytes. Errors in @ds. */
 int pcap_packets(const char *file, const struct lab *lab, struct diags *ds, struct list *packets);
 
 #endif

@@ -194,9 +194,12 @@ static struct packet *read_packet(const struct lab *lab, const char *line)
 {
 	const char *s = line + strlen(MARK), *key;
 	size_t n = next_word(&s), key_len;
-	struct packet *p = packet_new(word_is(s, n, "ip6") ? NFPROTO_IPV6 : NFPROTO_IPV4, NULL,
-				      data_len(line));
+	uint32_t len = data_len(line);
+	struct packet *p;
 
+	if (len > PACKET_MAX)
+		return NULL;
+	p = packet_new(word_is(s, n, "ip6") ? NFPROTO_IPV6 : NFPROTO_IPV4, NULL, len);
 	if (!p)
 		return NULL;
 	p->is_local = true;

@@ -78,5 +78,25 @@ is "no file named" "$(status difftest)" 2
 is "an unknown option" "$(status difftest -f "$tmp/a.nft" --bogus)" 2
 is "not a number" "$(status difftest -f "$tmp/a.nft" --packets many)" 2
 is "not a capture" "$(status difftest -f "$tmp/a.nft" --pcap "$tmp/a.nft")" 2
+
+# Of three packets the longest that there is and one that is longer than any; of frames without an
+# Ethernet header.
+python3 - "$tmp/long.pcap" <<'END'
+import struct, sys
+def packet(n):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, min(n, 65535), 0, 0, 64, 17, 0,
+                       bytes([198, 51, 100, 1]), bytes([198, 51, 100, 2]))
+    return head + struct.pack("!HHHH", 1024, 1500, min(n - 20, 65515), 0) + bytes(n - 28)
+with open(sys.argv[1], "wb") as f:
+    f.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 101))
+    for n in 100, 65535, 200000:
+        f.write(struct.pack("<IIII", 0, 0, n, n) + packet(n))
+END
+is "a capture with packets that are too long" \
+	"$(status difftest -f "$tmp/a.nft" --packets 1 --pcap "$tmp/long.pcap")" 0
+like "they are counted" "$(cat "$tmp/err")" ': 1 packets of more than 65535 bytes left out'
+echo "# packet ip data 45$(printf '%0140000d' 0)" >>"$tmp/a.nft"
+is "a replayed packet that is too long" "$(status difftest -f "$tmp/a.nft" --replay)" 2
+like "it is named" "$(cat "$tmp/err")" 'packet 1 of the file is not understood'
 is "help" "$(status difftest --help)" 0
 plan
