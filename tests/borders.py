@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tests/borders.py [-s SEED] [-p PACKETS] [-o SHAPE,…] SIZE …: a ruleset and packets for difftest --replay.
+
+A set of each shape and size, each in a chain of its own that the packet's mark leads to; packets at
+the borders of its elements: first and last value, the ones before and behind, the middle, and some
+outside. Of large sets all elements at the ends of the space and a sample of the others.
+"""
+import argparse
+import ipaddress
+import random
+import struct
+
+DEVICES = ["bo", "bo1", "bo10", "bo11", "bo2", "bp", "bn", "c", "bo1234567890123"]
+PROBES_INSIDE = 6  # about as many probes an element of one field gets
+
+
+def checksum(data):
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+class Field:
+    """A part of a key: how nft calls and writes it, how many bits it has."""
+
+    def __init__(self, name, expr, typ, bits, text=str):
+        self.name, self.expr, self.typ, self.bits, self.text = name, expr, typ, bits, text
+        self.top = (1 << bits) - 1
+
+    def range_text(self, lo, hi):
+        return self.text(lo) if lo == hi else f"{self.text(lo)}-{self.text(hi)}"
+
+
+def mac_text(v):
+    return ":".join(f"{b:02x}" for b in v.to_bytes(6, "big"))
+
+
+def v4_text(v):
+    return str(ipaddress.IPv4Address(v))
+
+
+def v6_text(v):
+    return str(ipaddress.IPv6Address(v))
+
+
+SADDR = Field("saddr", "ip saddr", "ipv4_addr", 32, v4_text)
+DADDR = Field("daddr", "ip daddr", "ipv4_addr", 32, v4_text)
+SADDR6 = Field("saddr", "ip6 saddr", "ipv6_addr", 128, v6_text)
+DADDR6 = Field("daddr", "ip6 daddr", "ipv6_addr", 128, v6_text)
+SPORT = Field("sport", "udp sport", "inet_service", 16)
+DPORT = Field("dport", "udp dport", "inet_service", 16)
+TPORT = Field("dport", "th dport", "inet_service", 16) # of any protocol
+SMAC = Field("smac", "ether saddr", "ether_addr", 48, mac_text)
+PROTO = Field("proto", "meta l4proto", "inet_proto", 8)
+
+
+def packet(mark, values, is_v6, device="bo"):
+    """A line of difftest: UDP, or of another protocol, with the fields that @values names."""
+    ports = struct.pack(">HHHH", values.get("sport", 1025), values.get("dport", 1026), 12, 0)
+    proto = values.get("proto", 17)
+    body = ports + b"abcd"
+    if is_v6:
+        head = struct.pack(">IHBB", 6 << 28, len(body), proto, 64)
+        head += values.get("saddr", 0x20010db8 << 96 | 1).to_bytes(16, "big")
+        head += values.get("daddr", 0x20010db8 << 96 | 2).to_bytes(16, "big")
+    else:
+        head = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(body), 0, 0, 64, proto, 0,
+                           values.get("saddr", 0x0a000001), values.get("daddr", 0x0a000002))
+        head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
+    line = f"# packet {'ip6' if is_v6 else 'ip'} in {device} mark {mark}"
+    if "smac" in values:
+        line += f" smac {values['smac']:012x}"
+    return f"{line} data {(head + body).hex()}"
+
+
+class Shape:
+    """Fields, and whether elements are intervals; @rule: what follows the match."""
+
+    def __init__(self, name, fields, ranged=(), rule="drop", inverted=False, catch_all=False,
+                 whole=False, limit=None):
+        self.name, self.fields, self.rule = name, fields, rule
+        self.ranged = [f in ranged for f in fields]
+        self.inverted, self.catch_all, self.whole, self.limit = inverted, catch_all, whole, limit
+        self.is_v6 = any("6" in f.expr for f in fields)
+
+    def size(self, n):
+        """Not more elements than the space has room for."""
+        return min(n, self.limit) if self.limit else n
+
+    def elements(self, n, rng):
+        """Tuples of (lo, hi) a field: disjoint, sorted; both ends of the space are taken."""
+        n = self.size(n)
+        if self.whole and n:
+            return [tuple((0, f.top) for f in self.fields)]
+        first, rest = self.fields[0], self.fields[1:]
+        if not rest:
+            return [(r,) for r in spread(first, n, self.ranged[0], rng)]
+        # A few elements share each value of the first field and are disjoint in the second.
+        per = 1 if n < 10 else min(3, rest[0].top + 1)
+        heads = spread(first, min(-(-n // per), first.top + 1 if first.bits < 16 else n),
+                       self.ranged[0], rng)
+        out = []
+        for head in heads:
+            for second in spread(rest[0], min(per, n - len(out)), self.ranged[1], rng):
+                more = [spread(f, 1, r, rng)[0] for f, r in zip(rest[1:], self.ranged[2:])]
+                out.append((head, second, *more))
+        return out
+
+
+def spread(field, n, ranged, rng):
+    """n disjoint values or intervals of a field, among them its first and last value from two on."""
+    if not ranged:
+        got = {0, field.top} if n > 1 else set()
+        while len(got) < n:
+            v = rng.getrandbits(field.bits)
+            got.add(v)
+            if len(got) < n and v < field.top and rng.random() < 0.2:
+                got.add(v + 1)
+        return [(v, v) for v in sorted(got)]
+    points = {0, field.top} if n > 1 else set()
+    while len(points) < 2 * n:
+        points.add(rng.getrandbits(field.bits))
+    points = sorted(points)
+    out = list(zip(points[::2], points[1::2]))
+    for i in range(1, len(out)): # some touch the one before, some are one value
+        if rng.random() < 0.2:
+            out[i] = (out[i - 1][1] + 1, out[i][1])
+        elif rng.random() < 0.2 and i + 1 < len(out):
+            out[i] = (out[i][0], out[i][0])
+    return out
+
+
+SHAPES = [
+    Shape("v4", [SADDR]),
+    Shape("v4inv", [SADDR], inverted=True),
+    Shape("v6", [SADDR6]),
+    Shape("port", [DPORT], limit=20000),
+    Shape("mac", [SMAC]),
+    Shape("v4ivl", [SADDR], [SADDR]),
+    Shape("v4ivlinv", [DADDR], [DADDR], inverted=True),
+    Shape("v4whole", [SADDR], [SADDR], whole=True),
+    Shape("v6ivl", [SADDR6], [SADDR6]),
+    Shape("portivl", [DPORT], [DPORT], limit=8000),
+    Shape("macivl", [SMAC], [SMAC]),
+    Shape("v4port", [SADDR, DPORT]),
+    Shape("v6port", [DADDR6, SPORT]),
+    Shape("macv4", [SMAC, SADDR]),
+    Shape("v4v4proto", [SADDR, DADDR, PROTO]),
+    Shape("v4portivl", [SADDR, DPORT], [DPORT]),
+    Shape("boxes", [SADDR, DADDR], [SADDR, DADDR]),
+    Shape("boxesinv", [SADDR, DPORT], [SADDR, DPORT], inverted=True),
+    Shape("boxes6", [SADDR6, DPORT], [SADDR6, DPORT]),
+    Shape("boxes3", [SADDR, DADDR, DPORT], [SADDR, DADDR, DPORT]),
+    Shape("v4vmap", [SADDR], rule="vmap"),
+    Shape("v6ivlvmap", [SADDR6], [SADDR6], rule="vmap"),
+    Shape("svcvmap", [DADDR, PROTO, TPORT], rule="vmap"),
+    Shape("boxvmap", [SADDR, DPORT], [SADDR, DPORT], rule="vmap"),
+    Shape("v4all", [SADDR], rule="vmap", catch_all=True),
+    Shape("ivlall", [SADDR], [SADDR], rule="vmap", catch_all=True),
+    Shape("setall", [SADDR], catch_all=True),
+    Shape("v4obj", [SADDR], rule="object"),
+    Shape("ivlobj", [DADDR], [DADDR], rule="object", catch_all=True),
+]
+VERDICTS = ["drop", "accept", "jump sub", "goto sub", "continue", "return", "jump sub2"]
+
+
+def declare(shape, name, elements, out):
+    kind = "set" if shape.rule == "drop" else "map"
+    value = {"drop": "", "vmap": " : verdict", "object": " : counter"}[shape.rule]
+    out.append(f"\t{kind} {name} {{\n\t\ttype {' . '.join(f.typ for f in shape.fields)}{value}")
+    if any(shape.ranged):
+        out.append("\t\tflags interval")
+    words = []
+    for i, e in enumerate(elements):
+        word = " . ".join(f.range_text(*r) for f, r in zip(shape.fields, e))
+        data = {"drop": "", "vmap": f" : {VERDICTS[i % len(VERDICTS)]}", "object": f' : "c{i % 4}"'}
+        words.append(word + data[shape.rule])
+    if shape.catch_all:
+        words.append({"drop": "*", "vmap": "* : drop", "object": '* : "c4"'}[shape.rule])
+    if words:
+        out.append(f"\t\telements = {{ {', '.join(words)} }}")
+    out.append("\t}")
+
+
+def rule(shape, name):
+    expr = " . ".join(f.expr for f in shape.fields)
+    if shape.rule == "vmap":
+        return f"{expr} vmap @{name}"
+    if shape.rule == "object":
+        return f"counter name {expr} map @{name} counter"
+    return f"{expr} {'!= ' if shape.inverted else ''}@{name} counter drop"
+
+
+def inside(lo, hi):
+    return {lo, min(lo + 1, hi), (lo + hi) // 2, max(hi - 1, lo), hi}
+
+
+def probes(shape, element, rng):
+    """Keys at the borders of one element: one field at its border, the others inside, and corners."""
+    base = [rng.choice(sorted(inside(lo, hi))) for lo, hi in element]
+    for i, (lo, hi) in enumerate(element):
+        for v in sorted(inside(lo, hi) | {lo - 1, hi + 1}):
+            if 0 <= v <= shape.fields[i].top:
+                yield base[:i] + [v] + base[i + 1:]
+    if len(element) > 1:
+        yield [lo for lo, hi in element]
+        yield [hi for lo, hi in element]
+
+
+def keys(shape, elements, most, rng):
+    ends = elements[:2] + elements[-2:]
+    middle = elements[2:-2]
+    per = PROBES_INSIDE * len(shape.fields) + 2
+    sample = rng.sample(middle, min(len(middle), max(most // per, 4)))
+    for e in ends + sample:
+        yield from probes(shape, e, rng)
+    for _ in range(6):
+        yield [rng.getrandbits(f.bits) for f in shape.fields]
+    yield [0 for f in shape.fields]
+    yield [f.top for f in shape.fields]
+
+
+def ifname_shape(mark, n, out, packets, wild):
+    """Names and, with wild, beginnings of names; packets come in by devices that nearly fit."""
+    name = f"ifname{'wild' if wild else ''}{n}"
+    words = ["bo1" + ("*" if wild else ""), "bo1234567890123"[:15 - wild] + ("*" if wild else ""), "c"]
+    words = words[:n] + [f"x{i:x}" + ("y*" if wild else "") for i in range(n - 3)]
+    out.append(f"\tset {name} {{\n\t\ttype ifname" + ("\n\t\tflags interval" if wild else ""))
+    if wild and n > 1: # bo1* holds it already
+        words[1] = "bp*"
+    if words:
+        out.append(f"\t\telements = {{ {', '.join(words)} }}")
+    out.append(f"\t}}\n\tchain m{mark} {{\n\t\tiifname @{name} counter drop\n\t\tcounter\n\t}}")
+    for device in DEVICES:
+        packets.append(packet(mark, {}, False, device))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("-s", "--seed", type=int, default=1)
+    parser.add_argument("-p", "--packets", type=int, default=250, help="about as many a set")
+    parser.add_argument("-o", "--only", help="these shapes, with commas between")
+    parser.add_argument("-l", "--list", action="store_true", help="the shapes")
+    parser.add_argument("size", type=int, nargs="*")
+    args = parser.parse_args()
+    if args.list:
+        print(*(s.name for s in SHAPES), "ifname", "ifnamewild")
+        return
+    only = args.only.split(",") if args.only else None
+    rng = random.Random(args.seed)
+    out, packets, mark, unreached = [], [], 0, 0
+    for shape in SHAPES:
+        for n in args.size if not only or shape.name in only else []:
+            mark += 1
+            unreached += n == 0 and not shape.inverted and not shape.catch_all
+            name = f"{shape.name}{n}"
+            elements = shape.elements(n, rng)
+            declare(shape, name, elements, out)
+            out.append(f"\tchain m{mark} {{\n\t\t{rule(shape, name)}\n\t\tcounter\n\t}}")
+            for key in keys(shape, elements, args.packets, rng):
+                values = {f.name: v for f, v in zip(shape.fields, key)}
+                packets.append(packet(mark, values, shape.is_v6))
+            packets.append(packet(mark, {}, not shape.is_v6))
+    for wild in False, True:
+        for n in args.size if not only or "ifname" + "wild" * wild in only else []:
+            mark += 1
+            unreached += n == 0
+            ifname_shape(mark, n, out, packets, wild)
+    print(f"# rules without packets: {unreached}\ntable inet t {{")
+    for i in range(5):
+        print(f"\tcounter c{i} {{ }}")
+    print("\tchain sub {\n\t\tcounter\n\t}\n\tchain sub2 {\n\t\tcounter drop\n\t}")
+    print("\n".join(out))
+    print("\tchain pre {\n\t\ttype filter hook prerouting priority -400; policy accept;")
+    marks = ", ".join(f"{m} : goto m{m}" for m in range(1, mark + 1))
+    print(f"\t\tmeta mark vmap {{ {marks} }}\n\t}}\n}}")
+    print("\n".join(packets))
+
+
+if __name__ == "__main__":
+    main()
