@@ -191,7 +191,9 @@ static int update(struct cli *cli, struct runtime *rt, const struct nft_input *i
 
 static int load(struct cli *cli, const struct nft_input *input)
 {
-	const struct rt_options open_opt = {.wait_lock = true};
+	bool adds = false;
+	const bool elements = input && !cli->check && cli_input_is_elements(input, &adds);
+	const struct rt_options open_opt = {.wait_lock = true, .elements = elements};
 	const struct rt_load_options opt = {
 		.require_bpf = cli->require_bpf,
 		.check = cli->check,
@@ -199,13 +201,12 @@ static int load(struct cli *cli, const struct nft_input *input)
 	CLEANUP(rt_closep) struct runtime *rt = NULL;
 	struct rt_plan plan = {0};
 	struct progress *progress;
-	bool adds = false;
-	int err;
+	int err = 0;
 
 	if (rt_open(&open_opt, &cli->diags, &rt) < 0)
 		return EXIT_ERROR;
 	progress = progress_start(input ? "loading" : "taking over");
-	if (input && !cli->check && cli_input_is_elements(input, &adds)) {
+	if (elements) {
 		err = update(cli, rt, input, adds);
 		if (err != -EOPNOTSUPP && err != -ERESTART) {
 			progress_end(progress);
@@ -213,13 +214,15 @@ static int load(struct cli *cli, const struct nft_input *input)
 		}
 		if (err == -ERESTART)
 			input = NULL;
+		err = rt_open_roots(rt, &cli->diags);
 	}
-	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+	for (int attempt = 0; !err && attempt < MAX_ATTEMPTS; attempt++) {
 		err = load_once(cli, rt, input, &opt, &plan);
-		if (err != -ERESTART)
+		if (err != -ERESTART || attempt == MAX_ATTEMPTS - 1)
 			break;
 		rt_plan_fini(&plan);
 		plan = (struct rt_plan){0};
+		err = 0;
 	}
 	progress_end(progress);
 	if (err == -ERESTART)

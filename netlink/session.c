@@ -205,6 +205,9 @@ static bool head_answers(const struct nft_session *s, const struct nlmsghdr *nlh
 
 	if (set)
 		return s->adds_only && !merges_intervals(set);
+	/* Chains and objects are asked for to explain with what the kernel refuses. */
+	if (s->unchecked && (type == NFT_MSG_GETCHAIN || type == NFT_MSG_GETOBJ))
+		return true;
 	return type == NFT_MSG_GETGEN || type == NFT_MSG_GETTABLE || type == NFT_MSG_GETSET;
 }
 

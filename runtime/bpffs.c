@@ -41,17 +41,24 @@ int path_printf(char **ret, const char *fmt, ...)
 static pid_t parent_of(pid_t pid)
 {
 	char path[64], line[256];
+	const char *end = NULL;
 	pid_t parent = 0;
-	FILE *f;
+	ssize_t n = 0;
+	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
+	if (pid == getpid())
+		return getppid();
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, line, sizeof(line) - 1);
+		close(fd);
+	}
+	/* "PID (NAME) STATE PPID": a name may have brackets in it. */
+	line[MAX(n, (ssize_t)0)] = '\0';
+	end = strrchr(line, ')');
+	if (!end || sscanf(end, ") %*c %d", &parent) != 1)
 		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "PPid: %d", &parent) == 1)
-			break;
-	fclose(f);
 	return parent;
 }
 

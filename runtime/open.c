@@ -201,12 +201,17 @@ int rt_open(const struct rt_options *opt, struct diags *ds, struct runtime **ret
 		err = gen_words(rt, false, ds);
 	if (!err)
 		err = wipe_if_stale(rt, ds);
-	if (!err)
+	if (!err && !opt->elements)
 		err = roots_scan(rt, ds);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(rt);
 	return 0;
+}
+
+int rt_open_roots(struct runtime *rt, struct diags *ds)
+{
+	return roots_scan(rt, ds);
 }
 
 int rt_open_dir(const char *base, ino_t netns, struct runtime **ret)

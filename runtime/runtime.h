@@ -41,9 +41,11 @@ struct runtime; /* open on one namespace, locked against other nft-bpf processes
 struct rt_options {
 	bool wait_lock;	 /* wait for another nft-bpf, else -EBUSY */
 	bool read_only;	 /* no lock, nothing made; -ENOENT and no error when there is nothing */
+	bool elements;	 /* for rt_update(); rt_open_roots() before anything else */
 };
 /* Opens the state of the calling thread's network namespace; mounts bpffs if it is not. */
 int rt_open(const struct rt_options *opt, struct diags *ds, struct runtime **ret);
+int rt_open_roots(struct runtime *rt, struct diags *ds);
 void rt_close(struct runtime *rt);
 void rt_closep(struct runtime **rt);
 
