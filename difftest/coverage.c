@@ -43,6 +43,15 @@ static void name_missed(struct dt_result *r, const struct ir_rule *rule)
 		r->n_missed++;
 }
 
+/* What was lowered for a program that was given up is in the IR, and runs nowhere. */
+static bool is_run(const struct eval_check *ec, const struct ir_chain *c)
+{
+	for (uint32_t i = 0; i < ec->ir->n_progs; i++)
+		if (ec->progs[i].reach[c->id])
+			return true;
+	return false;
+}
+
 /* Copies of a rule (one a family of packets) count as one. */
 void eval_check_coverage(const struct eval_check *ec, struct dt_result *r)
 {
@@ -58,6 +67,8 @@ void eval_check_coverage(const struct eval_check *ec, struct dt_result *r)
 	for (uint32_t i = 0; i < ec->ir->n_chains; i++) {
 		const struct ir_chain *c = ec->ir->chains[i];
 
+		if (!is_run(ec, c))
+			continue;
 		/* The copies in front of interpreted chains have rules of nobody's. */
 		for (uint32_t j = 0; j < c->n_rules && !(c->is_front && !c->rules[j].origin); j++)
 			all[n++] = (struct seen_rule){c->rules[j].origin, &c->rules[j],

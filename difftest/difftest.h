@@ -125,6 +125,9 @@ int dt_load(struct difftest *dt);
 void dt_unload(struct difftest *dt);
 
 /* ---- hooks.c ---- */
+
+/* The priority at which a base chain runs. */
+int32_t dt_runs_at(const struct chain *c);
 int dt_attach_probes(struct difftest *dt);
 
 /* ---- run.c ---- */

@@ -83,7 +83,7 @@ static bool is_here(const struct chain *c, const struct ir_prog *p)
 {
 	uint8_t family = c->table->family;
 
-	return c->is_base && c->hooknum == p->hook && c->priority == p->priority &&
+	return c->is_base && c->hooknum == p->hook && dt_runs_at(c) == p->priority &&
 	       (family == p->pf || family == NFPROTO_INET);
 }
 

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
 
 #include "difftest.h"
 
@@ -25,6 +26,20 @@ static void add_prio(struct dt_hook *h, int32_t prio)
 	h->n++;
 }
 
+/*
+ * Nat chains run inside of the one hook of NAT, whatever their own priorities, which order them among
+ * each other (nf_nat_register_fn()). That hook drops packets itself, also where its chains accept:
+ * those of related connections that are too short for an ICMP error (nf_nat_icmp_reply_translation()).
+ */
+int32_t dt_runs_at(const struct chain *c)
+{
+	bool dst = c->hooknum == NF_INET_PRE_ROUTING || c->hooknum == NF_INET_LOCAL_OUT;
+
+	if (c->type && strcmp(c->type, "nat") == 0)
+		return dst ? NF_IP_PRI_NAT_DST : NF_IP_PRI_NAT_SRC;
+	return c->priority;
+}
+
 static void add_chain(struct difftest *dt, const struct chain *c)
 {
 	uint8_t family = c->table->family;
@@ -32,9 +47,9 @@ static void add_chain(struct difftest *dt, const struct chain *c)
 	if (!c->is_base || c->hooknum >= NF_INET_NUMHOOKS)
 		return;
 	if (family == NFPROTO_IPV4 || family == NFPROTO_INET)
-		add_prio(&dt->hooks[0][c->hooknum], c->priority);
+		add_prio(&dt->hooks[0][c->hooknum], dt_runs_at(c));
 	if (family == NFPROTO_IPV6 || family == NFPROTO_INET)
-		add_prio(&dt->hooks[1][c->hooknum], c->priority);
+		add_prio(&dt->hooks[1][c->hooknum], dt_runs_at(c));
 }
 
 static void collect(struct difftest *dt)
