@@ -52,6 +52,7 @@ static void look_at_rule(struct prog_check *pc, const struct ir_rule *r)
 	for (uint32_t i = 0; i < r->n_steps; i++) {
 		const struct ir_step *s = &r->steps[i];
 
+		pc->blind |= s->set && s->set->is_dynamic; /* the evaluator's stand still */
 		look_at_sel(pc, s->sel);
 		for (uint32_t a = 0; a < s->n_args; a++)
 			look_at_sel(pc, s->args[a]);
@@ -192,12 +193,19 @@ static bool is_slow(const struct ir_state *limit)
 	return limit->param[2] == 0 && limit->param[0] > 3600 * 1000000000ull;
 }
 
+/* Before the last packet has been sent? */
+static bool may_expire(const struct ir_set *s)
+{
+	return s->has_timeout && !(s->is_dynamic && s->n_elems == 0 && s->origin &&
+				   s->origin->timeout >= 3600 * 1000);
+}
+
 /* Elements with limits of their own count as if they decided by the clock. */
 static bool is_timed_step(const struct ir_step *s)
 {
 	if (s->kind == IR_EFFECT)
 		return strcmp(s->effect->name, "limit") == 0 && !is_slow(s->state);
-	return (s->sel && is_timed_sel(s->sel)) || (s->set && (s->set->n_states || s->set->has_timeout));
+	return (s->sel && is_timed_sel(s->sel)) || (s->set && (s->set->n_states || may_expire(s->set)));
 }
 
 /* Asking twice would give another answer. */

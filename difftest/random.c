@@ -154,7 +154,8 @@ static int work(struct worker *w, size_t first, size_t step)
 
 		if ((w->until > 0 && now() > w->until) || (w->opt->first && w->tally.different))
 			break;
-		text = rulegen(seed, w->opt->eval_only ? RULEGEN_NO_INDEX : RULEGEN_NO_QUOTA);
+		text = rulegen(seed, w->opt->eval_only ? RULEGEN_NO_INDEX | RULEGEN_NO_DYNSET :
+							 RULEGEN_NO_QUOTA);
 		if (!text)
 			return -ENOMEM;
 		w->tally.rulesets++;

@@ -39,6 +39,8 @@ static void put_statements(struct rulegen *g)
 		fputs(" limit rate 1000000/second burst 5 packets", g->out);
 	if (rng_one_in(&g->rng, 40) && !(g->flags & RULEGEN_NO_QUOTA))
 		fprintf(g->out, " quota over %u bytes", 100 + rng_below(&g->rng, 20000));
+	if (g->n_dynamic && rng_one_in(&g->rng, 4))
+		rulegen_put_change(g);
 	if (rng_one_in(&g->rng, 30))
 		fputs(" counter name total", g->out);
 	/* Leaves the chain to the interpreter, with what can run in front of it. */
@@ -180,6 +182,7 @@ static void put_table(struct rulegen *g, unsigned int number)
 	g->family = families[rng_below(&g->rng, ARRAY_SIZE(families))];
 	fprintf(g->out, "table %s t%u {\n\tcounter total {\n\t}\n", g->family, number);
 	rulegen_put_sets(g);
+	rulegen_put_dynamic(g);
 	for (unsigned int i = 0; i < n_plain; i++) {
 		g->hook = -1;
 		fprintf(g->out, "\tchain c%u {\n", i);

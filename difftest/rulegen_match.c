@@ -169,6 +169,16 @@ const struct rulegen_field *rulegen_pick_field(struct rulegen *g, bool is_key)
 	}
 }
 
+bool rulegen_claim(struct rulegen *g, const struct rulegen_field *f)
+{
+	return claim(g, f->key);
+}
+
+bool rulegen_is_name(const struct rulegen_field *f)
+{
+	return f->kind == V_NAME;
+}
+
 void rulegen_put_key(struct rulegen *g, const struct rulegen_field *f)
 {
 	fputs(f->key, g->out);
@@ -413,7 +423,7 @@ void rulegen_put_match(struct rulegen *g)
 	uint32_t way = rng_below(&g->rng, 16);
 
 	/* Those that pick fields of their own forget this one. */
-	if (way <= 4 || (way == 6 && g->n_sets)) {
+	if (way <= 4 || (way == 6 && g->n_sets) || (way == 7 && g->n_dynamic)) {
 		g->l3 = saved.l3;
 		g->l4 = saved.l4;
 	}
@@ -449,6 +459,13 @@ void rulegen_put_match(struct rulegen *g)
 				return;
 			}
 			fprintf(g->out, "%s %s@s%u", g->set_field[k]->key, maybe_not(g), k);
+			return;
+		}
+		break;
+	case 7:
+		if (g->n_dynamic) {
+			if (!rulegen_put_lookup(g))
+				put_odd(g);
 			return;
 		}
 		break;
@@ -511,7 +528,7 @@ void rulegen_put_sets(struct rulegen *g)
 		do {
 			g->l3 = g->l4 = 0;
 			f = rulegen_pick_field(g, true);
-		} while (f->kind == V_NAME);
+		} while (rulegen_is_name(f));
 		intervals = f->has_range && f->max != 255 && rng_one_in(&g->rng, 2);
 		g->set_field[i] = f;
 		fprintf(g->out, "\tset s%u {\n\t\ttypeof %s\n%s\t\telements = { ", i, f->key,

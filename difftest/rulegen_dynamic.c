@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sets of a random ruleset that its packets change. Nothing in them depends on the clock: elements
+ * stay for hours, limits get no second token, and only sets that never get full lose elements, since
+ * the kernel takes its time to make room.
+ */
+#include "rulegen_priv.h"
+
+enum { NOTHING, SET_COUNTS, RULE_COUNTS, LIMITS, N_KEEPS };
+
+static void put_set(struct rulegen *g, uint32_t i)
+{
+	struct rulegen_dynamic *d = &g->dynamic[i];
+
+	do {
+		g->l3 = g->l4 = 0;
+		d->field = rulegen_pick_field(g, true);
+	} while (rulegen_is_name(d->field));
+	d->keeps = rng_below(&g->rng, N_KEEPS);
+	d->shrinks = rng_one_in(&g->rng, 3);
+	fprintf(g->out, "\tset y%u {\n\t\ttypeof ", i);
+	rulegen_put_key(g, d->field);
+	fputc('\n', g->out);
+	if (!d->shrinks && rng_one_in(&g->rng, 2))
+		fprintf(g->out, "\t\tsize %u\n", 1 + rng_below(&g->rng, 6));
+	d->expires = rng_one_in(&g->rng, 2);
+	fprintf(g->out, "\t\tflags dynamic%s\n", d->expires ? ", timeout" : "");
+	if (d->expires && rng_one_in(&g->rng, 2))
+		fputs("\t\ttimeout 2h\n", g->out);
+	if (d->keeps == SET_COUNTS)
+		fputs("\t\tcounter\n", g->out);
+	fputs("\t}\n", g->out);
+}
+
+void rulegen_put_dynamic(struct rulegen *g)
+{
+	g->n_dynamic = 0;
+	if (!(g->flags & RULEGEN_NO_DYNSET) && rng_one_in(&g->rng, 3))
+		g->n_dynamic = 1 + rng_below(&g->rng, RULEGEN_DYNAMIC);
+	for (uint32_t i = 0; i < g->n_dynamic; i++)
+		put_set(g, i);
+}
+
+void rulegen_put_change(struct rulegen *g)
+{
+	const uint32_t i = rng_below(&g->rng, g->n_dynamic);
+	const struct rulegen_dynamic *d = &g->dynamic[i];
+	const char *how = rng_one_in(&g->rng, 2) ? "add" : "update";
+
+	if (!rulegen_claim(g, d->field))
+		return;
+	if (d->shrinks && rng_one_in(&g->rng, 3))
+		how = "delete";
+	fprintf(g->out, " %s @y%u { ", how, i);
+	rulegen_put_key(g, d->field);
+	/* An update of one that has no time of its own, in a set without one, ends it at once. */
+	if (d->expires && *how != 'd')
+		fputs(" timeout 1h", g->out);
+	if (d->keeps == RULE_COUNTS && *how != 'd')
+		fputs(" counter", g->out);
+	if (d->keeps == LIMITS && *how != 'd')
+		fputs(" limit rate over 1/day burst 2 packets", g->out);
+	fputs(" }", g->out);
+}
+
+bool rulegen_put_lookup(struct rulegen *g)
+{
+	const uint32_t i = rng_below(&g->rng, g->n_dynamic);
+
+	if (!rulegen_claim(g, g->dynamic[i].field))
+		return false;
+	rulegen_put_key(g, g->dynamic[i].field);
+	fprintf(g->out, " %s@y%u", rng_one_in(&g->rng, 4) ? "!= " : "", i);
+	return true;
+}
