@@ -151,6 +151,15 @@ static int fill(const struct apply *ap, const struct set *s, struct set_elem *e,
 	return err;
 }
 
+/* nft_add_set_elem(). Only asked where the kernel cannot tell; such maps have no verdicts. */
+static bool has_other_data(const struct set *s, const struct set_elem *e, const struct nltb *tb)
+{
+	struct blob v;
+
+	return e->data && attr_find(nltb_blob(tb, NFTA_SET_ELEM_DATA), NFTA_DATA_VALUE, &v) &&
+	       (v.len != s->data_len || memcmp(v.data, e->data, v.len) != 0);
+}
+
 static int add_elem(const struct apply *ap, struct set *s, const struct nlattr *attr)
 {
 	struct elem_attrs ea;
@@ -168,6 +177,9 @@ static int add_elem(const struct apply *ap, struct set *s, const struct nlattr *
 		if (ap->flags & NLM_F_EXCL)
 			return apply_error(ap, -EEXIST, s->table->name, NULL,
 					   "set %s has this element", s->name);
+		if (s->elsewhere && has_other_data(s, e, &ea.tb))
+			return apply_error(ap, -EBUSY, s->table->name, NULL,
+					   "set %s has this element with other data", s->name);
 		set_times(s, e, &ea.tb);
 		return 0;
 	}

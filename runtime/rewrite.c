@@ -134,7 +134,8 @@ static void keep_regular(const struct rewriting *rw, const struct message *m)
 	}
 }
 
-static bool may_lack_elements(const struct rewriting *rw, const struct message *m)
+/* Does the kernel not know what is in the set? The model does, and is asked what the user meant. */
+static bool is_elsewhere(const struct rewriting *rw, const struct message *m)
 {
 	const char *table = attr_str(m->attrs, NFTA_SET_ELEM_LIST_TABLE);
 	const char *name = attr_str(m->attrs, NFTA_SET_ELEM_LIST_SET);
@@ -149,8 +150,12 @@ static void rewrite_message(struct rewriting *rw, const struct message *m)
 	const struct chain *c;
 
 	switch (m->type) {
+	case NFT_MSG_NEWSETELEM:
+		if (is_elsewhere(rw, m)) /* it may have what packets have deleted */
+			m->nlh->nlmsg_flags &= (uint16_t)~NLM_F_EXCL;
+		break;
 	case NFT_MSG_DELSETELEM:
-		if (may_lack_elements(rw, m))
+		if (is_elsewhere(rw, m)) /* it may lack what packets have added */
 			m->nlh->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | MSG_DESTROYSETELEM;
 		break;
 	case NFT_MSG_NEWTABLE:

@@ -87,6 +87,37 @@ like "elements stay" "$all" '127.0.0.1 timeout 30m expires 29m'
 like "and their counters" "$all" '7 counter packets 9 bytes'
 like "and a meter's" "$(nb $n list meter inet t m)" '127.0.0.1 counter packets 1'
 
+# elements that only one side has: packets have deleted what the kernel's set has, and the reverse
+cat >"$tmp/e.nft" <<'NFT'
+table ip e {
+	set gone {
+		type inet_service
+		flags dynamic
+		elements = { 11, 12 }
+	}
+	map m {
+		type inet_service : mark
+		flags dynamic
+	}
+	chain out {
+		type filter hook output priority 0; policy accept;
+		udp dport 11-12 delete @gone { udp dport }
+		udp dport 13 update @m { udp dport : 0x5 }
+	}
+}
+NFT
+ok "a table more" nb $n --require-bpf -f "$tmp/e.nft"
+hit 11 13
+ok "create element, one that a packet deleted" nb $n create element ip e gone '{ 11 }'
+ok "is there" nb $n get element ip e gone '{ 11 }'
+ok "create element, one that was not deleted" not nb $n create element ip e gone '{ 12 }'
+hit 11
+like "deleted again" "$(nb $n list set ip e gone)" 'elements = \{ 12 \}'
+ok "add element with the data that a packet gave it" nb $n add element ip e m '{ 13 : 0x5 }'
+ok "with other data" not nb $n add element ip e m '{ 13 : 0x6 }'
+like "as it was" "$(nb $n list map ip e m)" '13 : 0x00000005'
+ok "nft-bpf delete table" nb $n delete table ip e
+
 # killed processes
 for step in attached filled pinned committed woken flipped parked detached dropped; do
 	hit 5
