@@ -133,6 +133,7 @@ static int read_file_ruleset(struct cli *cli, struct ruleset **ret)
 	status = cli_input(cli, &in);
 	if (status != EXIT_OK)
 		return status;
+	cli_input_rewind(&in); /* it may be read more than once: explain -j */
 	in.kernel = NFT_KERNEL_MODEL;
 	err = nft_capture(&in, &cli->diags, &batch);
 	if (err == 0)

@@ -105,6 +105,9 @@ print(sum(c['compiled'] for c in json.load(sys.stdin)['chains']))")" 102
 ok "list them" nb $n list ruleset
 ok "give them back" nb $n give
 
+is "explain -j of a pipe, which is read more than once" \
+	"$(cat "$tmp/good.nft" | "$NFT_BPF" explain -j -f -)" "$("$NFT_BPF" explain -j -f "$tmp/good.nft")"
+
 # Two at once: both work, one after the other.
 ok "load for two" nb $n -f "$tmp/good.nft"
 nb $n -f "$tmp/good.nft" & a=$!
