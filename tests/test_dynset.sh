@@ -128,8 +128,14 @@ table ip t {
 		flags dynamic,timeout
 		timeout 1h
 	}
+	set fresh {
+		type ipv4_addr
+		flags dynamic,timeout
+		timeout 2s
+	}
 	chain input {
 		type filter hook input priority 0; policy accept;
+		tcp dport 30 add @fresh { ip saddr limit rate over 1/day burst 2 packets counter } counter comment "fresh"
 		tcp dport 26 update @seen { ip saddr } add @once { ip saddr }
 		tcp dport 27 ip saddr @seen counter comment "seen"
 		tcp dport 27 ip saddr @once counter comment "once"
@@ -140,12 +146,15 @@ table ip t {
 }
 NFT
 ok "updates, additions, quotas, maps" load
+send 30 0 10 5
 send 26 0 50 1
 sleep 1.2
 send 26 0 25 1
 send 27 0 60 1
 same "all are there" ruleset
 sleep 1.2
+send 30 0 5 4
+same "an element that begins anew forgets what it kept" set ip t fresh
 send 27 0 60 1
 same "an update prolongs, an addition does not" ruleset
 sleep 1.2
