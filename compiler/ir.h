@@ -182,6 +182,9 @@ struct ir_set {
 	/* The run time's own: the object's map, and whether it is one that was there before. */
 	void *map;
 	bool kept;
+	/* … of others: the running generation's map of that number stays (runtime/sets.h). */
+	bool stays;
+	uint32_t old_id;
 	const struct exprs *like_exprs; /* … as the model has it; NULL: nothing */
 	uint32_t n_fields;    /* 1 unless a concatenation */
 	uint8_t *field_width; /* bytes, padded to 4 in a concatenation */

@@ -285,18 +285,26 @@ static void fill_values(const struct ir *ir, const struct ir_set *set, struct se
 		classify_set_catch_all(blob, (uint32_t)count_keys(set));
 }
 
+/* NULL: no memory. */
+static struct classify_elem *list_elems(const struct ir_set *set, size_t n)
+{
+	struct classify_elem *elems = calloc(n + 1, sizeof(*elems));
+
+	for (size_t i = 0; elems && i < n; i++)
+		elems[i] = (struct classify_elem){set->elems[i].lo, set->elems[i].hi, (uint32_t)i};
+	return elems;
+}
+
 static int make_blob(struct ir *ir, const struct ir_set *set, struct set_table *t,
 		     const uint32_t *numbers)
 {
 	size_t n = count_keys(set);
-	AUTO_FREE struct classify_elem *elems = calloc(n + 1, sizeof(*elems));
+	AUTO_FREE struct classify_elem *elems = list_elems(set, n);
 	struct classify_shape shape;
 	int err;
 
 	if (!elems)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		elems[i] = (struct classify_elem){set->elems[i].lo, set->elems[i].hi, (uint32_t)i};
 	set_table_shape(set, t->form, (uint32_t)n, ir->seed, &shape);
 	shape.value_size = 4 * set_table_words(set, t);
 	err = classify_build(&shape, elems, n, &t->blob, &t->blob_size);
@@ -366,6 +374,23 @@ int set_table_get(struct ir *ir, struct ir_set *set, const struct set_table **re
 	}
 	*ret = set->table;
 	return 0;
+}
+
+bool set_table_adopt(struct ir_set *set, void *blob, size_t size)
+{
+	size_t n = count_keys(set);
+	AUTO_FREE struct classify_elem *elems = list_elems(set, n);
+	struct set_table *t = set->table;
+	struct classify_info info;
+
+	if (!elems || classify_info(blob, size, &info) < 0 ||
+	    !classify_same(t->blob, blob, elems, n))
+		return false;
+	free(t->blob);
+	t->blob = blob;
+	t->blob_size = size;
+	t->info = info;
+	return true;
 }
 
 void set_table_free(struct ir_set *set)

@@ -61,6 +61,11 @@ struct set_table {
  */
 int set_table_get(struct ir *ir, struct ir_set *set, const struct set_table **ret, char **ret_why);
 void set_table_free(struct ir_set *set);
+/*
+ * Takes over the blob of another table of the set, a malloc'ed copy of what a map has, if it says the
+ * same as the set's own; then indexes are that one's. False: nothing was changed.
+ */
+bool set_table_adopt(struct ir_set *set, void *blob, size_t size);
 
 /* The form alone, which may turn out not to be possible. */
 enum set_form set_table_form(const struct ir_set *set);

@@ -531,7 +531,9 @@ static int update_run(struct update *u, const struct batch *b)
 
 	if (err)
 		return err;
+	rt_stop_at("elements");
 	err = update_maps(u, b);
+	rt_stop_at("mapped");
 	if (!err)
 		err = dump_generation(&now);
 	if (err || now > u->sets->generation + 1)

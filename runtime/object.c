@@ -196,7 +196,7 @@ int object_load(struct runtime *rt, const struct ir *ir, const struct emitted *e
 	if (!err)
 		err = set_logs(ir, obj, logs);
 	if (!err)
-		err = sets_bring(ir, obj);
+		err = sets_bring(rt, ir, obj);
 	if (!err)
 		err = dynamic_bring(rt, ir, obj);
 	if (!err)

@@ -26,6 +26,7 @@ struct planning {
 	struct runtime *rt;
 	struct rt_load_options opt;
 	bool attach;
+	uint32_t ruleset; /* the generation that was read */
 	struct diags *ds;
 	struct rt_plan plan;
 	struct bpf_object *obj;
@@ -395,9 +396,13 @@ void rt_lower_options(struct lower_options *o)
 static int attempt(struct planning *pl)
 {
 	int err = place_all(pl);
+	double begin = ms_now();
 
 	if (err || pl->plan.lowered.ir->n_progs == 0)
 		return err;
+	if (pl->rt)
+		sets_keep(pl->rt, pl->ruleset, pl->plan.lowered.ir);
+	pl->plan.ms_lower += ms_now() - begin;
 	compile(pl);
 	if (pl->plan.lowered.ir->n_progs == 0)
 		return 1; /* all were dropped: places anew */
@@ -408,7 +413,7 @@ int plan_make(struct runtime *rt, const struct ruleset *rs, const struct rt_load
 	      bool attach, struct diags *ds, struct rt_plan *ret, struct bpf_object **ret_obj)
 {
 	struct planning CLEANUP(planning_fini) pl = { .rt = rt, .opt = *opt, .attach = attach,
-						      .ds = ds };
+						      .ds = ds, .ruleset = rs->generation };
 	double begin = ms_now();
 	int err;
 

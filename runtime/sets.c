@@ -28,7 +28,18 @@ static int bring_one(const struct set_table *t, struct bpf_map *map)
 	return bpf_map__reuse_fd(map, fd);
 }
 
-int sets_bring(const struct ir *ir, struct bpf_object *obj)
+static int bring_old(const struct runtime *rt, uint32_t id, struct bpf_map *map)
+{
+	int AUTO_CLOSE fd = -1;
+	char name[32];
+	int err;
+
+	snprintf(name, sizeof(name), "set_%u", id);
+	err = gen_get(rt, gen_current(rt), name, &fd);
+	return err ? err : bpf_map__reuse_fd(map, fd);
+}
+
+int sets_bring(const struct runtime *rt, const struct ir *ir, struct bpf_object *obj)
 {
 	int err = 0;
 
@@ -42,7 +53,9 @@ int sets_bring(const struct ir *ir, struct bpf_object *obj)
 		snprintf(name, sizeof(name), ".data.set_%u", ir->sets[i]->id);
 		map = bpf_object__find_map_by_name(obj, name);
 		/* One that no program uses is not there. */
-		if (map)
+		if (map && ir->sets[i]->stays)
+			err = bring_old(rt, ir->sets[i]->old_id, map);
+		else if (map)
 			err = bring_one(t, map);
 	}
 	return err;
@@ -78,13 +91,53 @@ void sets_close_object(struct bpf_object *obj)
 		bpf_object__close(obj);
 }
 
-int sets_make_use(const struct ir *ir, int *ret_fd)
+struct set_use *sets_use_map(const struct runtime *rt, uint32_t *ret_n, size_t *ret_size)
 {
+	int AUTO_CLOSE fd = -1;
+	uint32_t value;
+	void *map;
+
+	if (gen_get(rt, gen_current(rt), "set_use", &fd) < 0 ||
+	    rt_array_map(fd, false, &map, ret_size, &value, ret_n) < 0)
+		return NULL;
+	if (value == sizeof(struct set_use))
+		return map;
+	munmap(map, *ret_size);
+	return NULL;
+}
+
+/* Of maps that stay, which indexes are free stays too. */
+static int carry_use(const struct runtime *rt, const struct ir *ir, struct set_use *use)
+{
+	struct set_use *old = NULL;
+	uint32_t n = 0;
+	size_t size = 0;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < ir->n_sets; i++) {
+		const struct ir_set *s = ir->sets[i];
+
+		if (!s->stays)
+			continue;
+		if (!old)
+			old = sets_use_map(rt, &n, &size);
+		if (old && s->old_id < n)
+			use[s->id] = old[s->old_id];
+		else
+			err = -ENOENT;
+	}
+	if (old)
+		munmap(old, size);
+	return err;
+}
+
+int sets_make_use(const struct runtime *rt, const struct ir *ir, int *ret_fd)
+{
+	int AUTO_CLOSE fd = -1;
 	struct set_use *use;
 	size_t size;
 	void *map;
-	int err = rt_array_create("nb_set_use", sizeof(*use), MAX(ir->n_sets, 1u), ret_fd, &map,
-				  &size);
+	int err = rt_array_create("nb_set_use", sizeof(*use), MAX(ir->n_sets, 1u), &fd, &map, &size);
 
 	if (err)
 		return err;
@@ -92,6 +145,11 @@ int sets_make_use(const struct ir *ir, int *ret_fd)
 	/* One more is kept for a catch-all element. */
 	for (uint32_t i = 0; i < ir->n_sets; i++)
 		use[ir->sets[i]->id].next = (uint32_t)ir->sets[i]->n_elems + 1;
+	err = carry_use(rt, ir, use);
 	munmap(map, size);
+	if (err)
+		return err;
+	*ret_fd = fd;
+	fd = -1;
 	return 0;
 }

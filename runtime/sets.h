@@ -9,8 +9,19 @@
 
 struct bpf_object;
 
-/* Makes and fills the maps that an object compiled with sets_elsewhere expects. Before it is loaded. */
-int sets_bring(const struct ir *ir, struct bpf_object *obj);
+struct runtime;
+
+/*
+ * kept.c: sets of which the running generation has a map that says the same keep it, if the kernel's
+ * ruleset, of generation @ruleset, is as we left it. Before anything is compiled, since programs
+ * are made for the map that they read.
+ */
+void sets_keep(const struct runtime *rt, uint32_t ruleset, const struct ir *ir);
+/*
+ * Makes and fills the maps that an object compiled with sets_elsewhere expects, but for those that
+ * stay. Before it is loaded.
+ */
+int sets_bring(const struct runtime *rt, const struct ir *ir, struct bpf_object *obj);
 /*
  * The map "set_use": by set id, which indexes of its blob are free. Those given up go round: one is
  * given away again only when no packet can still be reading by it.
@@ -20,7 +31,9 @@ struct set_use {
 	uint32_t n_freed; /* in freed[]; more than fit are lost until the map is made anew */
 	uint32_t freed[126];
 };
-int sets_make_use(const struct ir *ir, int *ret_fd);
+int sets_make_use(const struct runtime *rt, const struct ir *ir, int *ret_fd);
+/* The running generation's, to be read; NULL: none. To be unmapped. */
+struct set_use *sets_use_map(const struct runtime *rt, uint32_t *ret_n, size_t *ret_size);
 #define SETS_PLACEHOLDER 64 /* bytes of such a map in the object */
 /* Closes an object that may have got such maps. NULL is fine. */
 void sets_close_object(struct bpf_object *obj);

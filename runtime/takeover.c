@@ -138,7 +138,7 @@ static int pin_data(struct takeover *tk)
 static int pin_use(struct takeover *tk)
 {
 	int AUTO_CLOSE fd = -1;
-	int err = sets_make_use(tk->plan->lowered.ir, &fd);
+	int err = sets_make_use(tk->rt, tk->plan->lowered.ir, &fd);
 
 	return err ? rt_error(tk->ds, err, "cannot make a BPF map") :
 		     gen_pin(tk->rt, tk->gen, "set_use", fd, tk->ds);

@@ -93,6 +93,13 @@ uint32_t classify_find_at(const void *blob, const uint8_t *key, uint64_t now);
 /* TREE: 1: this very interval is an element; 0: nothing is in it; -EEXIST: something else is. */
 int classify_tree_has(const void *blob, const uint8_t *lo, const uint8_t *hi);
 
+/*
+ * Whether a blob of any history, @b, says the same of every key as @a, built of @elems (whose
+ * indexes are their places). False, too, where that is not easily told: elements that expire, boxes
+ * that were updated.
+ */
+bool classify_same(const void *a, const void *b, const struct classify_elem *elems, size_t n);
+
 /* ---- in place, while programs read ---- */
 
 /* @blob: the mapped value. Value and expiry of e->index are to be set before. */

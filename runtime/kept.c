@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Maps of named sets that a load does not change: the new generation's programs use the running
+ * one's map, which nobody writes to before the flip. So a refused load leaves it as it was.
+ *
+ * The map, not what the kernel's set was, is compared with the elements to be. It is looked at only
+ * when the ruleset is the one that we left: a process killed while it changed the map in place may
+ * have left something in there that comparing does not find, and then the ruleset has moved on.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+
+#include "config.h"
+#include "../compiler/classify/classify.h"
+#include "../compiler/set_table.h"
+#include "manifest.h"
+#include "sets.h"
+
+/* One whose map may be changed in place and may stay; elements that keep something have numbers of
+ * this generation's in it. */
+static bool may_stay(const struct ir_set *s)
+{
+	return s->is_mutable && !s->is_dynamic && !s->has_timeout && !s->n_states && s->origin &&
+	       s->table && s->table->blob;
+}
+
+/* The @nth of the set's: a verdict map of an inet table has one for each family. */
+static const struct mf_set *find(const struct manifest *m, const struct set *s, uint32_t nth)
+{
+	for (uint32_t i = 0; i < m->n_sets; i++) {
+		const struct mf_set *mf = &m->sets[i];
+
+		if (mf->family == s->table->family && strcmp(mf->table, s->table->name) == 0 &&
+		    strcmp(mf->name, s->name) == 0 && nth-- == 0)
+			return mf;
+	}
+	return NULL;
+}
+
+static uint32_t place_among_its_kind(const struct ir *ir, uint32_t i)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < i; k++)
+		n += ir->sets[k]->origin == ir->sets[i]->origin && may_stay(ir->sets[k]);
+	return n;
+}
+
+/* A copy of the map's value; NULL: there is none that we know. */
+static void *copy_blob(const struct runtime *rt, uint32_t id, size_t *ret_size)
+{
+	int AUTO_CLOSE fd = -1;
+	char name[32];
+	uint32_t n, value;
+	size_t mapped;
+	void *map, *copy = NULL;
+
+	snprintf(name, sizeof(name), "set_%u", id);
+	if (gen_get(rt, gen_current(rt), name, &fd) < 0 ||
+	    rt_array_map(fd, false, &map, &mapped, &value, &n) < 0)
+		return NULL;
+	if (n == 1 && value % 64 == 0)
+		copy = aligned_alloc(64, value);
+	if (copy)
+		memcpy(copy, map, value);
+	munmap(map, mapped);
+	*ret_size = value;
+	return copy;
+}
+
+static bool keep_one(const struct runtime *rt, const struct mf_set *mf, struct ir_set *set)
+{
+	struct classify_shape shape;
+	size_t size = 0;
+	void *blob = copy_blob(rt, mf->id, &size);
+
+	if (blob && classify_shape(blob, size, &shape) == 0 && set_table_adopt(set, blob, size))
+		return true;
+	free(blob);
+	return false;
+}
+
+void sets_keep(const struct runtime *rt, uint32_t ruleset, const struct ir *ir)
+{
+	struct manifest CLEANUP(manifest_freep) *m = NULL;
+	struct set_use *use = NULL;
+	struct diags quiet;
+	uint32_t n_use = 0;
+	size_t size = 0;
+
+	if (!rt->words || rt->words[RT_WORD_RULESET].value != ruleset)
+		return;
+	diags_init(&quiet);
+	if (manifest_read(rt, gen_current(rt), &quiet, &m) == 0 && m->format == MANIFEST_FORMAT &&
+	    strcmp(m->version, PACKAGE_VERSION) == 0)
+		use = sets_use_map(rt, &n_use, &size);
+	diags_fini(&quiet);
+	for (uint32_t i = 0; use && i < ir->n_sets; i++) {
+		struct ir_set *s = ir->sets[i];
+		const struct mf_set *mf;
+
+		if (s->stays || !may_stay(s))
+			continue;
+		mf = find(m, s->origin, place_among_its_kind(ir, i));
+		s->stays = mf && mf->id < n_use && keep_one(rt, mf, s);
+		s->old_id = s->stays ? mf->id : 0;
+	}
+	if (use)
+		munmap(use, size);
+}
