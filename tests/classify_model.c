@@ -10,8 +10,13 @@
 
 uint64_t rnd(void)
 {
-	static uint64_t s = 88172645463325252ull;
+	static uint64_t s;
 
+	if (!s) {
+		const char *seed = getenv("TEST_SEED");
+
+		s = 88172645463325252ull ^ (seed ? strtoull(seed, NULL, 0) : 0);
+	}
 	s ^= s << 13;
 	s ^= s >> 7;
 	s ^= s << 17;
