@@ -51,7 +51,7 @@ table ip t {
 	chain input {
 		type filter hook input priority 0; policy accept;
 		ip saddr @blocklist counter drop comment "blocked"
-		tcp dport 22 ct state new meter rate { ip saddr limit rate over 10/minute burst 10 packets } add @blocklist { ip saddr timeout 15s } counter drop comment "caught"
+		tcp dport 22 ct state new meter rate { ip saddr limit rate over 10/minute burst 10 packets } add @blocklist { ip saddr timeout 25s } counter drop comment "caught"
 		tcp dport 22 counter comment "passed"
 	}
 }
@@ -62,7 +62,7 @@ is "those of more than ten are on the list" "$(elements nb $b list set ip t bloc
 same "the same sources are blocked" ruleset
 send 22 0 300 2
 same "what is blocked stays so" chain ip t input
-sleep 15.2
+sleep 25.2
 is "all are released" "$(elements nb $b list set ip t blocklist)" 0
 send 22 0 300 1
 same "who comes again, too early for his rate" ruleset
@@ -133,8 +133,14 @@ table ip t {
 		flags dynamic,timeout
 		timeout 2s
 	}
+	set bare {
+		type ipv4_addr
+		flags dynamic
+		elements = { 11.0.0.0, 11.0.0.1 }
+	}
 	chain input {
 		type filter hook input priority 0; policy accept;
+		tcp dport 31 add @bare { ip saddr limit rate over 1/day burst 1 packets } counter comment "bare"
 		tcp dport 30 add @fresh { ip saddr limit rate over 1/day burst 2 packets counter } counter comment "fresh"
 		tcp dport 26 update @seen { ip saddr } add @once { ip saddr }
 		tcp dport 27 ip saddr @seen counter comment "seen"
@@ -160,6 +166,8 @@ same "an update prolongs, an addition does not" ruleset
 sleep 1.2
 send 27 0 60 1
 same "none is left" ruleset
+send 31 0 4 3
+same "elements without a limit are let pass, others have one" chain ip t input
 send 28 0 20 1
 send 28 0 10 3
 same "quotas and counters of elements" ruleset
