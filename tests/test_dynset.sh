@@ -112,12 +112,12 @@ table ip t {
 	set seen {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 2s
+		timeout 4s
 	}
 	set once {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 2s
+		timeout 4s
 	}
 	set loud {
 		type ipv4_addr
@@ -131,7 +131,7 @@ table ip t {
 	set fresh {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 2s
+		timeout 4s
 	}
 	set bare {
 		type ipv4_addr
@@ -154,16 +154,16 @@ NFT
 ok "updates, additions, quotas, maps" load
 send 30 0 10 5
 send 26 0 50 1
-sleep 1.2
+sleep 2.4
 send 26 0 25 1
 send 27 0 60 1
 same "all are there" ruleset
-sleep 1.2
+sleep 2.4
 send 30 0 5 4
 same "an element that begins anew forgets what it kept" set ip t fresh
 send 27 0 60 1
 same "an update prolongs, an addition does not" ruleset
-sleep 1.2
+sleep 2.4
 send 27 0 60 1
 same "none is left" ruleset
 send 31 0 4 3
