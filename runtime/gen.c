@@ -18,7 +18,7 @@
 static int words_create(struct runtime *rt, const char *path, struct diags *ds)
 {
 	void *words;
-	int err = rt_array_create("nb_generation", sizeof(uint32_t), RT_WORDS, &rt->words_fd,
+	int err = rt_array_create("nb_generation", RT_WORDS * sizeof(*rt->words), 1, &rt->words_fd,
 				  &words, &rt->words_size);
 
 	if (err)
@@ -52,7 +52,7 @@ int gen_words(struct runtime *rt, bool create, struct diags *ds)
 	if (fd < 0)
 		return rt_error(ds, fd, "%s: cannot open", path);
 	err = rt_array_map(fd, !rt->read_only, &words, &rt->words_size, &size, &n);
-	if (!err && (size != sizeof(uint32_t) || n < RT_WORDS)) {
+	if (!err && (uint64_t)n * ROUND_UP(size, 8) < RT_WORDS * sizeof(*rt->words)) {
 		munmap(words, rt->words_size);
 		err = -EINVAL;
 	}

@@ -56,10 +56,8 @@ struct runtime {
 	uint64_t cookie;
 	int lock;	/* descriptor of dir, locked; -1 when read only */
 	bool read_only;
-	int words_fd;	/* map "generation"; -1: not made yet */
-	struct word {
-		uint32_t value, padding; /* array elements are padded to 8 bytes */
-	} *words;	/* its values by enum rt_word, mapped; NULL: not made yet */
+	int words_fd;	/* map "nb_generation"; -1: not made yet */
+	struct word *words; /* by enum rt_word, mapped; NULL: not made yet */
 	size_t words_size;
 	struct root *roots;
 	size_t n_roots;

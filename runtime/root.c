@@ -239,7 +239,7 @@ static int load_root(struct runtime *rt, struct bpf_object **ret)
 	prog = bpf_object__find_program_by_name(obj, "root");
 	bpf_program__set_type(prog, (enum bpf_prog_type)RT_PROG_TYPE_NETFILTER);
 	bpf_program__set_expected_attach_type(prog, (enum bpf_attach_type)RT_ATTACH_NETFILTER);
-	err = bpf_map__reuse_fd(bpf_object__find_map_by_name(obj, "generation"), rt->words_fd);
+	err = bpf_map__reuse_fd(bpf_object__find_map_by_name(obj, RT_WORDS_SECTION), rt->words_fd);
 	if (!err)
 		err = bpf_object__load(obj);
 	if (err)

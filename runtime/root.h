@@ -5,7 +5,7 @@
 #ifndef NFT_BPF_RUNTIME_ROOT_H
 #define NFT_BPF_RUNTIME_ROOT_H
 
-/* Words of the map "generation". */
+/* Words of the map "nb_generation". */
 enum rt_word {
 	RT_WORD_GENERATION, /* of the programs that decide; its lowest bit is the slot */
 	RT_WORD_RULESET,    /* the kernel's ruleset generation that they were made for */
@@ -13,5 +13,11 @@ enum rt_word {
 	RT_WORD_COOKIE_HIGH,
 	RT_WORDS,
 };
+
+/* The map has one value, which holds them all: a root reads its word in place. */
+struct word {
+	unsigned int value, padding;
+};
+#define RT_WORDS_SECTION ".data.generation"
 
 #endif
