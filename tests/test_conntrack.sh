@@ -371,4 +371,24 @@ is "the chain is compiled" "$(nb $b status | grep -c 'inet t forward.*: BPF')" 1
 in_ns $a nft delete table inet t
 ok "the table goes" nb $b delete table inet t
 same "without it" ""
+
+# Established flows in front: up to the first verdict no helper is called, no register saved over a
+# call, and neither length nor data of the packet are looked at.
+cat >"$tmp/hot.nft" <<'NFT'
+table ip t {
+	chain c {
+		type filter hook input priority 0; policy drop;
+		ct state established,related accept
+		iifname "lo" accept
+		ip saddr 10.0.0.0/8 meta length > 100 counter drop
+		tcp dport 22 counter accept
+		tcp dport { 80, 443 } counter accept
+	}
+}
+NFT
+hot=$("$NFT_BPF" compile -f "$tmp/hot.nft" -o "$tmp/hot.o" --dump asm |
+	awk '/^v4_/ { on = 1 } on && /^\t[^.#]/ { print } on && /be32|<<= 24/ { exit }')
+is "an established flow: loads" "$(grep -c ' = \*(' <<<"$hot")" 2
+is "an established flow: calls" "$(grep -c call <<<"$hot")" 0
+is "an established flow: short" "$(($(wc -l <<<"$hot") <= 16))" 1
 plan

@@ -12,15 +12,18 @@ enum {
 	STATE_UNTRACKED = 64, /* NF_CT_STATE_UNTRACKED_BIT */
 };
 
+/* NF_CT_STATE_BIT() by ctinfo, a byte each: 1 << (ctinfo % IP_CT_IS_REPLY + 1). */
+#define CT_STATES 0x0402080402080402ull
+
 NB_LEAF(ct_state)
 {
 	const unsigned long nfct = p->skb->_nfct;
-	const __u32 info = nfct & CT_INFO_MASK;
-	__u32 state = info == CT_UNTRACKED ? STATE_UNTRACKED : STATE_INVALID;
+	/* With a connection in it the state is one byte of the table. */
+	__u32 state = CT_STATES >> 8 * (nfct & CT_INFO_MASK);
 
-	if (nfct & ~(unsigned long)CT_INFO_MASK)
-		state = 2u << (info < CT_REPLY ? info : info - CT_REPLY); /* NF_CT_STATE_BIT() */
-	out[0] = nb_host32(state);
+	if (__builtin_expect(nfct <= CT_INFO_MASK, 0))
+		state = nfct == CT_UNTRACKED ? STATE_UNTRACKED : STATE_INVALID;
+	out[0] = (__u32)(state << 24); /* as nb_host32() has it */
 	return true;
 }
 

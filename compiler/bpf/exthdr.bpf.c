@@ -275,7 +275,7 @@ NB_LEAF(exthdr_ipv4)
 	__u32 at;
 
 	/* Without options there is nothing to look for. */
-	if (nb_get(p->data, 1) == 0x45)
+	if (nb_get(nb_data(p), 1) == 0x45)
 		return false;
 	at = nb_find_ipv4(p->ctx, p0);
 	return at != NOT_FOUND && nb_load_bytes(p, at + p1, width, out);
@@ -283,6 +283,6 @@ NB_LEAF(exthdr_ipv4)
 
 NB_LEAF(exthdr_ipv4_exists)
 {
-	out[0] = nb_get(p->data, 1) != 0x45 && nb_find_ipv4(p->ctx, p0) != NOT_FOUND;
+	out[0] = nb_get(nb_data(p), 1) != 0x45 && nb_find_ipv4(p->ctx, p0) != NOT_FOUND;
 	return true;
 }

@@ -76,7 +76,7 @@ NB_LEAF(meta_pkttype)
 
 	if (type != PACKET_LOOPBACK)
 		out[0] = type;
-	else if (p->pf == NFPROTO_IPV6 || nb_get(p->data + 16, 1) >> 4 == 0xe)
+	else if (p->pf == NFPROTO_IPV6 || nb_get(nb_data(p) + 16, 1) >> 4 == 0xe)
 		out[0] = PACKET_MULTICAST;
 	else
 		out[0] = PACKET_BROADCAST;
@@ -93,12 +93,12 @@ NB_INLINE bool dev_index(const struct net_device *dev, __u64 *out)
 
 NB_LEAF(meta_iif)
 {
-	return dev_index(p->state->in, out);
+	return dev_index(nb_state(p)->in, out);
 }
 
 NB_LEAF(meta_oif)
 {
-	return dev_index(p->state->out, out);
+	return dev_index(nb_state(p)->out, out);
 }
 
 NB_INLINE bool dev_name(const struct net_device *dev, __u64 *out)
@@ -117,12 +117,12 @@ NB_INLINE bool dev_name(const struct net_device *dev, __u64 *out)
 
 NB_LEAF(meta_iifname)
 {
-	return dev_name(p->state->in, out);
+	return dev_name(nb_state(p)->in, out);
 }
 
 NB_LEAF(meta_oifname)
 {
-	return dev_name(p->state->out, out);
+	return dev_name(nb_state(p)->out, out);
 }
 
 NB_INLINE bool dev_type(const struct net_device *dev, __u64 *out)
@@ -135,12 +135,12 @@ NB_INLINE bool dev_type(const struct net_device *dev, __u64 *out)
 
 NB_LEAF(meta_iiftype)
 {
-	return dev_type(p->state->in, out);
+	return dev_type(nb_state(p)->in, out);
 }
 
 NB_LEAF(meta_oiftype)
 {
-	return dev_type(p->state->out, out);
+	return dev_type(nb_state(p)->out, out);
 }
 
 NB_INLINE bool dev_group(const struct net_device *dev, __u64 *out)
@@ -153,12 +153,12 @@ NB_INLINE bool dev_group(const struct net_device *dev, __u64 *out)
 
 NB_LEAF(meta_iifgroup)
 {
-	return dev_group(p->state->in, out);
+	return dev_group(nb_state(p)->in, out);
 }
 
 NB_LEAF(meta_oifgroup)
 {
-	return dev_group(p->state->out, out);
+	return dev_group(nb_state(p)->out, out);
 }
 
 /*
@@ -241,7 +241,7 @@ NB_INLINE const struct sock *full_sock(struct nb_pkt *p)
 	state = sk->__sk_common.skc_state;
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
 		return NULL;
-	return sk->__sk_common.skc_net.net == p->state->net ? sk : NULL;
+	return sk->__sk_common.skc_net.net == nb_state(p)->net ? sk : NULL;
 }
 
 NB_INLINE const struct cred *sock_cred(const struct sock *sk)
@@ -278,7 +278,7 @@ NB_LEAF(meta_skuid)
 	cred = sock_cred(sk);
 	if (!cred)
 		return false;
-	out[0] = nb_host32(id_up(&p->state->net->user_ns->uid_map, cred->fsuid.val));
+	out[0] = nb_host32(id_up(&nb_state(p)->net->user_ns->uid_map, cred->fsuid.val));
 	return true;
 }
 
@@ -292,7 +292,7 @@ NB_LEAF(meta_skgid)
 	cred = sock_cred(sk);
 	if (!cred)
 		return false;
-	out[0] = nb_host32(id_up(&p->state->net->user_ns->gid_map, cred->fsgid.val));
+	out[0] = nb_host32(id_up(&nb_state(p)->net->user_ns->gid_map, cred->fsgid.val));
 	return true;
 }
 

@@ -47,16 +47,13 @@
  * bytes for unknown data (a lone 4-byte store at a multiple of 8 it would track).
  */
 struct nb_frame {
-	volatile __u32 len, linear;
 	volatile __u32 l4proto, th;
 	volatile __u64 scratch; /* result of nb_load_slow() */
 };
 
 struct nb_pkt {
 	struct bpf_nf_ctx *ctx;
-	const struct nf_hook_state *state;
 	struct sk_buff *skb;
-	const __u8 *data; /* network header; readable for linear bytes */
 	struct nb_frame *frame;
 	__u8 pf; /* a constant in every program */
 };
@@ -65,20 +62,27 @@ struct nb_pkt {
 #define NB_TH_NONE    0x7fff0000 /* th: none (unknown, or a later fragment); beyond every packet */
 
 /*
- * Accessors. A program whose helpers reach nb_l4proto() or nb_th() gets
- * nb_transport_init() at its start, others do not: emit finds out by itself.
+ * Accessors: loads where they are asked for, so that a packet that the first rules decide on pays
+ * for none of them, and no register is held over rules that do not ask. A program whose helpers
+ * reach nb_l4proto() or nb_th() gets nb_transport_init() before they are called, others do not:
+ * emit finds out by itself.
  */
-NB_INLINE __u32 nb_len(struct nb_pkt *p) /* skb->len */
+NB_INLINE const struct nf_hook_state *nb_state(struct nb_pkt *p)
 {
-	return p->frame->len;
+	return p->ctx->state;
 }
-NB_INLINE __u32 nb_linear(struct nb_pkt *p) /* bytes readable at p->data */
+NB_INLINE const __u8 *nb_data(struct nb_pkt *p) /* network header; readable for linear bytes */
 {
-	return p->frame->linear;
+	return p->skb->data;
 }
+NB_INLINE __u32 nb_linear(struct nb_pkt *p) /* bytes readable at nb_data() */
+{
+	return p->skb->len - p->skb->data_len;
+}
+NB_API __u32 nb_len(struct nb_pkt *p); /* skb->len */
 /* The transport protocol, or NB_L4_UNKNOWN. Also known for later fragments. */
 NB_API __u32 nb_l4proto(struct nb_pkt *p);
-/* Offset of the transport header from p->data, or NB_TH_NONE: then transport loads fail. */
+/* Offset of the transport header from nb_data(), or NB_TH_NONE: then transport loads fail. */
 NB_API __u32 nb_th(struct nb_pkt *p);
 
 /*

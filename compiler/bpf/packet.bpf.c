@@ -19,6 +19,11 @@ enum {
 	MAC_UNSET = 0xffff,
 };
 
+NB_API __u32 nb_len(struct nb_pkt *p)
+{
+	return p->skb->len;
+}
+
 NB_GLOBAL int nb_load_slow(struct bpf_nf_ctx *ctx, __u32 off, __u32 width, __u64 *out)
 {
 	struct bpf_dynptr d;
@@ -38,7 +43,7 @@ NB_GLOBAL int nb_load_slow(struct bpf_nf_ctx *ctx, __u32 off, __u32 width, __u64
 NB_INLINE bool load_chunk(struct nb_pkt *p, __u32 off, __u32 width, __u64 *out)
 {
 	if (__builtin_expect(off + width <= nb_linear(p), 1)) {
-		*out = nb_get(p->data + off, width);
+		*out = nb_get(nb_data(p) + off, width);
 		return true;
 	}
 	if (!nb_load_slow(p->ctx, off, width, (__u64 *)&p->frame->scratch))
@@ -71,12 +76,13 @@ NB_API bool nb_load_bytes(struct nb_pkt *p, __u32 off, __u64 width, __u64 *out)
 NB_LEAF(load_nh)
 {
 	const __u32 fixed = p->pf == NFPROTO_IPV4 ? IPV4_FIXED : IPV6_FIXED;
+	const __u8 *data = nb_data(p);
 
 	if (p0 + width > fixed)
 		return nb_load_bytes(p, p0, width, out);
 #define CHUNK(i)                                                                                   \
 	if (width > 8 * (i))                                                                       \
-		out[i] = nb_get(p->data + p0 + 8 * (i),                                            \
+		out[i] = nb_get(data + p0 + 8 * (i),                                               \
 				width > 8 * (i) + 8 ? 8 : width - 8 * (i));
 	CHUNK(0)
 	CHUNK(1)
@@ -100,7 +106,7 @@ NB_LEAF(load_th)
 NB_INLINE bool load_mac(struct nb_pkt *p, __u32 mac_len, __u32 at, __u32 width, __u64 *out)
 {
 	if (at + width <= mac_len + nb_linear(p)) {
-		*out = nb_get(p->data - mac_len + at, width);
+		*out = nb_get(nb_data(p) - mac_len + at, width);
 		return true;
 	}
 	/* The fixed network header is linear: a chunk that begins before it has ended by here. */
@@ -165,7 +171,7 @@ NB_LEAF(load_ll)
 {
 	const __u16 mac = p->skb->mac_header;
 	/* The network header where it is in truth: network_header is not set in test runs. */
-	const __u32 mac_len = (__u32)(p->data - p->skb->head) - mac;
+	const __u32 mac_len = (__u32)(nb_data(p) - p->skb->head) - mac;
 	const bool tagged = p0 + width > ETH_PROTO && p->skb->vlan_all;
 
 	if (mac == MAC_UNSET || mac_len == 0)

@@ -15,7 +15,7 @@ NB_LEAF(rt_nexthop4)
 	if (!dst)
 		return false;
 	rt = bpf_rdonly_cast(dst, bpf_core_type_id_kernel(struct rtable));
-	out[0] = rt->rt_gw_family == AF_INET ? bpf_ntohl(rt->rt_gw4) : nb_get(p->data + 16, 4);
+	out[0] = rt->rt_gw_family == AF_INET ? bpf_ntohl(rt->rt_gw4) : nb_get(nb_data(p) + 16, 4);
 	return true;
 }
 
@@ -35,8 +35,8 @@ NB_LEAF(rt_nexthop6)
 		out[0] = nb_get(rt->rt6i_dst.addr.in6_u.u6_addr8, 8);
 		out[1] = nb_get(rt->rt6i_dst.addr.in6_u.u6_addr8 + 8, 8);
 	} else {
-		out[0] = nb_get(p->data + 24, 8);
-		out[1] = nb_get(p->data + 32, 8);
+		out[0] = nb_get(nb_data(p) + 24, 8);
+		out[1] = nb_get(nb_data(p) + 32, 8);
 	}
 	return true;
 }

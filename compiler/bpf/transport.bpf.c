@@ -90,15 +90,16 @@ NB_GLOBAL __u64 nb_ipv6_walk(struct bpf_nf_ctx *ctx)
 
 NB_API void nb_transport_init(struct nb_pkt *p)
 {
+	const __u8 *data = nb_data(p);
 	__u32 l4proto, th;
 
 	if (p->pf == NFPROTO_IPV4) {
-		l4proto = nb_get(p->data + 9, 1);
-		th = (nb_get(p->data, 1) & 0xf) * 4;
-		if (nb_get(p->data + 6, 2) & IPV4_OFFSET_MASK)
+		l4proto = nb_get(data + 9, 1);
+		th = (nb_get(data, 1) & 0xf) * 4;
+		if (nb_get(data + 6, 2) & IPV4_OFFSET_MASK)
 			th = NB_TH_NONE;
 	} else {
-		l4proto = nb_get(p->data + 6, 1);
+		l4proto = nb_get(data + 6, 1);
 		th = 40;
 		if (__builtin_expect(is_extension(l4proto), 0)) {
 			__u64 both = nb_ipv6_walk(p->ctx);
@@ -111,24 +112,11 @@ NB_API void nb_transport_init(struct nb_pkt *p)
 	p->frame->th = th;
 }
 
-/* In a function that is called with the program's frame. */
-NB_API void nb_pkt_again(struct nb_pkt *p, struct nb_frame *frame, struct bpf_nf_ctx *ctx, __u8 pf)
-{
-	p->ctx = ctx;
-	p->state = ctx->state;
-	p->skb = ctx->skb;
-	p->data = p->skb->data;
-	p->frame = frame;
-	p->pf = pf;
-}
-
-/* The start of each program. */
+/* The start of each function. */
 NB_API void nb_pkt_init(struct nb_pkt *p, struct nb_frame *frame, struct bpf_nf_ctx *ctx, __u8 pf)
 {
-	__u32 len;
-
-	nb_pkt_again(p, frame, ctx, pf);
-	len = p->skb->len;
-	frame->len = len;
-	frame->linear = len - p->skb->data_len;
+	p->ctx = ctx;
+	p->skb = ctx->skb;
+	p->frame = frame;
+	p->pf = pf;
 }

@@ -15,7 +15,7 @@ NB_LEAF(xt_head)
 		return false;
 	if (th == NB_TH_NONE) {
 		out[0] = HEAD_LATER;
-		if (p->pf == NFPROTO_IPV4 && (nb_get(p->data + 6, 2) & 0x1fff) == 1)
+		if (p->pf == NFPROTO_IPV4 && (nb_get(nb_data(p) + 6, 2) & 0x1fff) == 1)
 			out[0] = HEAD_EVIL;
 	} else {
 		out[0] = th + p0 <= nb_len(p) ? HEAD_WHOLE : HEAD_SHORT;

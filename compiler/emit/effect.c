@@ -39,7 +39,20 @@ void gen_globals(struct gen *g)
 	}
 }
 
-/* The frame keeps the CPU for the program's parts; the mask bounds it for the verifier. */
+static LLVMValueRef packet_len(struct gen *g)
+{
+	LLVMValueRef fn = gen_function(g, "nb_len");
+
+	if (fn)
+		return LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, &g->f->pkt, 1, "len");
+	gen_error(g, -EINVAL, "bitcode", "the embedded BPF helpers lack nb_len");
+	return gen_i32(g, 0);
+}
+
+/*
+ * The frame keeps the length, and the CPU for the program's parts; the mask bounds it for the
+ * verifier.
+ */
 void gen_counters_init(struct gen *g, bool is_new)
 {
 	LLVMTypeRef type = LLVMFunctionType(g->i32, NULL, 0, 0);
@@ -51,12 +64,23 @@ void gen_counters_init(struct gen *g, bool is_new)
 		cpu = LLVMBuildCall2(g->b, type, helper, NULL, 0, "cpu");
 	else
 		cpu = gen_frame_load(g, g->i32, g->p->cpu_at);
+	if (is_new)
+		gen_frame_store(g, packet_len(g), g->p->len_at);
 	if (is_new && g->p->plan->n_functions)
 		gen_frame_store(g, cpu, g->p->cpu_at);
 	cpu = LLVMBuildAnd(g->b, cpu, gen_i32(g, g->opt->cpus - 1), "");
 	cpu = LLVMBuildZExt(g->b, cpu, g->i64, "");
 	cpu = LLVMBuildMul(g->b, cpu, gen_i64(g, emit_counter_stride(g->ir)), "");
-	g->f->counters = LLVMBuildInBoundsGEP2(g->b, g->i8, g->counters, &cpu, 1, "counters");
+	LLVMBuildStore(g->b, LLVMBuildInBoundsGEP2(g->b, g->i8, g->counters, &cpu, 1, "counters"),
+		       g->f->counters);
+}
+
+/* The counter @at bytes into this CPU's. */
+static LLVMValueRef counter_at(struct gen *g, LLVMValueRef at)
+{
+	LLVMValueRef base = LLVMBuildLoad2(g->b, g->ptr, g->f->counters, "");
+
+	return LLVMBuildInBoundsGEP2(g->b, g->i8, base, &at, 1, "");
 }
 
 /*
@@ -85,7 +109,7 @@ static void add_to(struct gen *g, LLVMValueRef where, LLVMValueRef n)
 
 static void count_at(struct gen *g, LLVMValueRef packets)
 {
-	LLVMValueRef len = gen_frame_load(g, g->i32, 0); /* nb_frame.len */
+	LLVMValueRef len = gen_frame_load(g, g->i32, g->p->len_at);
 	LLVMValueRef eight = gen_i64(g, 8), bytes;
 
 	bytes = LLVMBuildInBoundsGEP2(g->b, g->i8, packets, &eight, 1, "");
@@ -97,7 +121,7 @@ static void count(struct gen *g, const struct ir_state *state)
 {
 	LLVMValueRef at = gen_i64(g, 16ull * state->index);
 
-	count_at(g, LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, ""));
+	count_at(g, counter_at(g, at));
 }
 
 static bool in_record(const struct ir_step *st)
@@ -127,7 +151,7 @@ static void count_step(struct gen *g, const struct ir_step *st, LLVMBasicBlockRe
 		return;
 	}
 	at = LLVMBuildMul(g->b, at, gen_i64(g, 16), "");
-	count_at(g, LLVMBuildInBoundsGEP2(g->b, g->i8, g->f->counters, &at, 1, ""));
+	count_at(g, counter_at(g, at));
 }
 
 /* @at: the state; NULL: there is none. */

@@ -54,7 +54,7 @@ struct gen_fn {
 	LLVMBasicBlockRef entry; /* allocas */
 	LLVMValueRef pkt, frame;
 	LLVMValueRef key;      /* see gen_key_buffer() */
-	LLVMValueRef counters; /* this CPU's block; NULL: no counters in use */
+	LLVMValueRef counters; /* where this CPU's block is kept; NULL: no counters in use */
 	LLVMValueRef element;  /* room for a new one's value; NULL until needed */
 	LLVMValueRef numbers;  /* that dispatches go by; NULL until needed */
 	/* What it may return besides 0, "go on" (of a chain: it returned): 1 + index. */
@@ -68,10 +68,15 @@ struct gen_prog {
 	struct plan *plan;
 	uint32_t n_functions;
 	struct gen_fn **functions; /* by plan number: chains that are functions */
-	bool counts, needs_transport, needs_key;
-	struct plan_pos transport_at; /* where its header is found, if it needs one */
-	/* Offsets in the frame: the CPU's number, the buffer for keys (0: none in it); its end. */
-	uint32_t cpu_at, key_at, frame_size;
+	/* What is found at the start of a rule that is on every way to those that need it. */
+	struct gen_need {
+		bool any;
+		struct plan_pos pos;
+	} transport, counters;
+	bool needs_key;
+	bool rule_looks, rule_counts; /* the rule that gen_find_needs() is at */
+	/* Offsets in the frame: length and CPU for counters, the keys' buffer (0: none); its end. */
+	uint32_t len_at, cpu_at, key_at, frame_size;
 	LLVMMetadataRef di_frame;
 	LLVMBasicBlockRef *bases; /* n_bases + 1: start of each base chain; the last accepts */
 	LLVMBasicBlockRef drop;
@@ -240,7 +245,7 @@ void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 LLVMValueRef gen_state_at(struct gen *g, const struct ir_state *state); /* NULL: it keeps nothing */
 void gen_state_effect(struct gen *g, const struct ir_state *state, LLVMBasicBlockRef fail);
 void gen_globals(struct gen *g);
-/* Finds this CPU's counters; at a function's start. */
+/* Finds this CPU's counters, and the length that they add. */
 void gen_counters_init(struct gen *g, bool is_new);
 
 /* record.c: what the running chain, a template's model, takes out of its record */
@@ -299,9 +304,10 @@ void gen_call_function(struct gen *g, const struct gen_fn *f, LLVMBasicBlockRef 
 void gen_prog(struct gen *g, const struct ir_prog *prog);
 /* The packet as rules see it; @is_new false: in a function that gets a filled frame. */
 void gen_packet(struct gen *g, bool is_new);
-/* Finds its transport header; where gen_prog.transport_at says. */
+/* Finds its transport header; where gen_prog.transport says. */
 void gen_transport(struct gen *g);
-/* What helpers the program's rules call need at its start (needs.c). */
+/* What helpers the program's rules call need, and where (needs.c). */
 void gen_find_needs(struct gen *g);
+bool gen_at_start(struct plan_pos pos);
 
 #endif

@@ -38,9 +38,9 @@ static void state_needs(struct gen *g, const struct ir_effect_op *op, struct gen
 {
 	LLVMValueRef fn;
 
-	n->counts |= op->per_cpu;
+	n->rule_counts |= op->per_cpu;
 	fn = op->helper ? gen_function(g, arena_printf(g->arena, "nb_%s", op->helper)) : NULL;
-	n->needs_transport |= fn && gen_reaches_transport(g, fn);
+	n->rule_looks |= fn && gen_reaches_transport(g, fn);
 }
 
 /* Whether the step looks at the transport header; a state of it has been asked already. */
@@ -59,8 +59,8 @@ static bool step_needs_transport(struct gen *g, const struct ir_step *st)
 
 static void step_needs(struct gen *g, const struct ir_step *st, struct gen_prog *n)
 {
-	if (!n->needs_transport)
-		n->needs_transport = step_needs_transport(g, st);
+	if (!n->rule_looks)
+		n->rule_looks = step_needs_transport(g, st);
 	n->needs_key |= st->dispatch || (st->set && set_needs_key(st->set));
 	if (st->sel && !n->needs_key)
 		n->needs_key = sel_needs_key(st->sel);
@@ -81,39 +81,46 @@ static void rule_needs(struct gen *g, const struct ir_rule *r)
 		step_needs(g, &r->steps[s], g->p);
 }
 
-/* Where the transport header has to be found: on every way to the rules that look at it. */
-static void join_transport(struct gen_prog *p, struct plan_pos pos)
+/* On every way to the rules that need it. */
+static void join(const struct plan *plan, struct gen_need *n, struct plan_pos pos)
 {
-	p->transport_at = p->transport_at.chain == PLAN_NONE
-				  ? pos
-				  : plan_join(p->plan, p->transport_at, pos);
+	n->pos = n->any ? plan_join(plan, n->pos, pos) : pos;
+	n->any = true;
 }
 
-static bool at_start(struct plan_pos pos)
+bool gen_at_start(struct plan_pos pos)
 {
 	return pos.chain == PLAN_ROOT && pos.rule == 0;
 }
 
+/* Once it is at the very start, or in front of the rule anyway, it stays. */
+static bool is_there(const struct gen_need *n, uint32_t chain, uint32_t rule)
+{
+	return n->any && (gen_at_start(n->pos) || (n->pos.chain == chain && n->pos.rule <= rule));
+}
+
 void gen_find_needs(struct gen *g)
 {
-	const struct plan *plan = g->p->plan;
-	bool needs = false;
+	struct gen_prog *p = g->p;
+	const struct plan *plan = p->plan;
 
-	g->p->transport_at.chain = PLAN_NONE;
 	for (uint32_t i = 1; i < plan->n_chains; i++) {
 		const struct ir_chain *c = plan->chains[i].chain;
 
 		for (uint32_t r = 0; c && r < c->n_rules; r++) {
-			/* Once it is at the very start, or in front of the rule anyway, it stays. */
-			g->p->needs_transport = at_start(g->p->transport_at) ||
-						(g->p->transport_at.chain == i &&
-						 g->p->transport_at.rule <= r);
+			struct plan_pos pos = {i, r};
+
+			p->rule_looks = is_there(&p->transport, i, r);
+			p->rule_counts = false;
 			for (uint32_t k = 0; k < ir_rule_parts(&c->rules[r]); k++)
 				rule_needs(g, ir_rule_part(&c->rules[r], k));
-			if (g->p->needs_transport)
-				join_transport(g->p, (struct plan_pos){i, r});
-			needs |= g->p->needs_transport;
+			if (p->rule_looks)
+				join(plan, &p->transport, pos);
+			if (p->rule_counts)
+				join(plan, &p->counters, pos);
 		}
 	}
-	g->p->needs_transport = needs;
+	/* Functions get the CPU out of the frame, from wherever they are called. */
+	if (plan->n_functions)
+		p->counters.pos = (struct plan_pos){PLAN_ROOT, 0};
 }

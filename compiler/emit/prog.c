@@ -7,7 +7,7 @@
 #include "gen.h"
 
 enum {
-	FRAME_FIXED = 24, /* struct nb_frame of bpf/nb.h */
+	FRAME_FIXED = 16, /* struct nb_frame of bpf/nb.h */
 	STACK = 512,
 	STACK_SPARE = 224, /* registers spilled, keys, and frames of helpers that are called */
 	STACK_CALL = 96,   /* the same of a function of the program */
@@ -32,7 +32,8 @@ static void lay_out_frame(struct gen *g)
 	struct gen_prog *p = g->p;
 	uint32_t at = FRAME_FIXED, used;
 
-	if (p->plan->n_functions) {
+	if (p->counters.any) {
+		p->len_at = at;
 		p->cpu_at = at + 4;
 		at += 8;
 	}
@@ -80,7 +81,7 @@ void gen_transport(struct gen *g)
 void gen_packet(struct gen *g, bool is_new)
 {
 	LLVMTypeRef type = LLVMGetTypeByName2(g->ctx, "struct.nb_pkt");
-	LLVMValueRef init = gen_function(g, is_new ? "nb_pkt_init" : "nb_pkt_again");
+	LLVMValueRef init = gen_function(g, "nb_pkt_init");
 	LLVMValueRef args[4];
 
 	if (!type || !init) {
@@ -93,7 +94,10 @@ void gen_packet(struct gen *g, bool is_new)
 	args[2] = LLVMGetParam(g->f->fn, 0);
 	args[3] = LLVMConstInt(g->i8, g->p->prog->pf, 0);
 	LLVMBuildCall2(g->b, LLVMGlobalGetValueType(init), init, args, 4, "");
-	if (g->p->counts)
+	if (!g->p->counters.any)
+		return;
+	g->f->counters = gen_alloca(g, g->ptr, "counters");
+	if (!is_new || gen_at_start(g->p->counters.pos))
 		gen_counters_init(g, is_new);
 }
 

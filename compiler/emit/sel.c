@@ -331,11 +331,14 @@ static void place_one(struct gen *g, const struct ir_sel *sel)
 void gen_place(struct gen *g, uint32_t chain, uint32_t rule)
 {
 	const struct plan_chain *pc = &g->p->plan->chains[chain];
-	const struct plan_pos t = g->p->transport_at;
+	const struct gen_prog *p = g->p;
 	uint32_t lo = 0, hi = pc->n_computes;
 
-	if (g->p->needs_transport && t.chain == chain && t.rule == rule)
+	if (p->transport.any && p->transport.pos.chain == chain && p->transport.pos.rule == rule)
 		gen_transport(g);
+	if (p->counters.any && !gen_at_start(p->counters.pos) &&
+	    p->counters.pos.chain == chain && p->counters.pos.rule == rule)
+		gen_counters_init(g, true);
 	while (lo < hi) {
 		uint32_t mid = (lo + hi) / 2;
 
