@@ -107,6 +107,7 @@ struct difftest {
 	struct lower_result lowered; /* what the test packets are made from */
 	bool loaded;		     /* programs are in place in the second namespace */
 	bool fragments_sent;	     /* later fragments: counters may differ from now on */
+	uint64_t n_ids_drawn;	     /* packets at a hook, the same but for an id the kernel drew */
 	struct dt_hook hooks[2][5];  /* [0] v4, [1] v6 */
 	struct eval_check *eval;
 	struct trail trail[N_SIDES];
