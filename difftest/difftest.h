@@ -80,6 +80,8 @@ struct dt_counter_diff {
 
 struct dt_result {
 	size_t n_packets, n_sent, n_observed; /* observed: verdicts of hooks compared */
+	size_t n_gso;	       /* packets that both sides saw as GSO */
+	size_t n_talk, n_talk_assured; /* of TCP conversations; that conntrack saw both ways */
 	size_t n_eval;	       /* verdicts the evaluator gave too */
 	size_t count[N_DT_CATEGORIES];
 	struct dt_mismatch *mismatches; /* the first of each category */

@@ -347,5 +347,6 @@ int gen_run(struct gen *g, size_t n)
 			vary_target(g, &g->targets[i % g->n_targets]);
 		idle = g->n_packets == before ? idle + 1 : 0;
 	}
+	gen_talks(g, g->n_packets);
 	return 0;
 }

@@ -55,6 +55,9 @@ bool gen_is_wish(const struct ir_step *s); /* a step that can fail by the packet
 /* One more packet near the target's own; false when nothing came of it. */
 bool vary_target(struct gen *g, struct gen_target *t);
 
+/* TCP conversations, at the end of about @n_packets others. */
+void gen_talks(struct gen *g, size_t n_packets);
+
 /* A changed copy of @p: cut, in fragments, with extension headers…; NULL: does not apply. */
 struct packet *mutate_packet(const struct packet *p, struct rng *rng);
 

@@ -204,6 +204,11 @@ int dt_options_parse(struct difftest_options *o, int argc, char **argv)
 		return usage("unexpected argument");
 	if (!o->file && !o->random)
 		return usage("-f FILE is missing");
+	/* The smallest ruleset would be one that the other file knows nothing of. */
+	if (o->against && o->shrink)
+		return usage("--shrink cuts one ruleset down: not with --against");
+	if (o->random && (o->against || o->replay || o->pcap))
+		return usage("--random makes rulesets and packets: not with --against, --replay, --pcap");
 	return o->file && read_once(o) ? DT_EXIT_FAILED : -1;
 }
 

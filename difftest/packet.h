@@ -34,6 +34,7 @@ struct packet {
 	} ct;
 	bool ct_reply;	   /* it goes in the connection's reply direction */
 	uint32_t ct_mark, ct_status;
+	bool is_talk;	   /* of a TCP conversation */
 	char *origin;	   /* why it was made; malloc'ed */
 	uint32_t len;
 	uint8_t data[];	   /* from the network header */

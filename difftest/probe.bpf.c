@@ -112,8 +112,13 @@ struct sk_buff {
 	__u16 mac_header, network_header;
 	unsigned long _nfct;
 	unsigned char *head, *data;
+	unsigned int end; /* from head */
 	struct sock *sk;
 	struct net_device *dev;
+} KERNEL_TYPE;
+
+struct skb_shared_info {
+	unsigned short gso_size;
 } KERNEL_TYPE;
 
 struct nf_hook_state {
@@ -220,6 +225,14 @@ static __always_inline void read_mac(struct sk_buff *skb, struct probe_event *ev
 	ev->mac_len = n;
 }
 
+/* skb_shinfo() */
+static __always_inline void read_gso(struct sk_buff *skb, struct probe_event *ev)
+{
+	struct skb_shared_info *si = (void *)(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end));
+
+	ev->gso_size = BPF_CORE_READ(si, gso_size);
+}
+
 static __always_inline void read_data(struct sk_buff *skb, struct probe_event *ev)
 {
 	struct bpf_dynptr ptr;
@@ -267,6 +280,7 @@ static __always_inline int probe(struct bpf_nf_ctx *ctx, int pos)
 	ev->pf = BPF_CORE_READ(state, pf);
 	ev->pos = pos;
 	ev->pkttype = BPF_CORE_READ_BITFIELD_PROBED((struct sk_buff___bits *)skb, pkt_type);
+	read_gso(skb, ev);
 	read_ct(skb, ev);
 	read_sock(skb, ev);
 	read_mac(skb, ev);

@@ -23,6 +23,7 @@ struct probe_event {
 	unsigned int ct_status, ct_mark;
 	unsigned int skuid, skgid;
 	unsigned short protocol; /* host order */
+	unsigned short gso_size; /* 0: not a GSO packet */
 	unsigned char hook, pf, pos;
 	unsigned char pkttype;
 	unsigned char has_ct, ctinfo, is_template, ct_dir;

@@ -124,6 +124,8 @@ void dt_report(const struct difftest *dt, FILE *out)
 	fprintf(out, "packets: %zu (%zu accepted by the device or socket), verdicts compared: %zu, "
 		     "with the evaluator: %zu\n",
 		r->n_packets, r->n_sent, r->n_observed, r->n_eval);
+	fprintf(out, "of these packets: %zu GSO, %zu of TCP conversations (%zu with both ends heard)\n",
+		r->n_gso, r->n_talk, r->n_talk_assured);
 	print_category(dt, DT_BUG, "different verdicts", out);
 	print_category(dt, DT_EVAL, "verdicts where only the evaluator differs", out);
 	print_category(dt, DT_FRAGMENT, "later fragments judged differently (the kernel's "

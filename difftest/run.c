@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <unistd.h>
 
 #include "ct.h"
@@ -57,6 +58,35 @@ static int settle(struct difftest *dt)
 	return 0;
 }
 
+static bool any_event(const struct difftest *dt, bool (*is)(const struct probe_event *ev))
+{
+	bool found[N_SIDES] = {false};
+
+	for (unsigned int i = 0; i < N_SIDES; i++)
+		for (size_t k = 0; k < dt->trail[i].n; k++)
+			found[i] |= is(&dt->trail[i].events[k]);
+	return found[SIDE_NFT] && found[SIDE_BPF];
+}
+
+static bool is_gso(const struct probe_event *ev)
+{
+	return ev->gso_size != 0;
+}
+
+/* Set when a handshake is complete (nf_conntrack_tcp_packet()). */
+static bool is_assured(const struct probe_event *ev)
+{
+	return ev->has_ct && ev->ct_status & IPS_ASSURED;
+}
+
+/* As the probes saw it, so that a report tells what was sent indeed. */
+static void count_kinds(struct difftest *dt, const struct packet *p)
+{
+	dt->result.n_gso += any_event(dt, is_gso);
+	dt->result.n_talk += p->is_talk && dt->trail[SIDE_NFT].n && dt->trail[SIDE_BPF].n;
+	dt->result.n_talk_assured += p->is_talk && any_event(dt, is_assured);
+}
+
 static int run_one(struct difftest *dt, const struct packet *p)
 {
 	int err;
@@ -67,6 +97,8 @@ static int run_one(struct difftest *dt, const struct packet *p)
 	err = send_both(dt, p);
 	if (!err)
 		err = settle(dt);
+	if (!err)
+		count_kinds(dt, p);
 	if (!err)
 		dt_compare(dt, p, dt->result.n_packets++);
 	return err;

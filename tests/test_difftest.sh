@@ -63,6 +63,12 @@ another ttl|ttl 5|ttl 6
 an icmp type|echo-request|echo-reply
 END
 
+# The probes of both namespaces count what arrived, not what was meant.
+difftest -f "$tmp/a.nft" >"$tmp/out"
+like "GSO packets are sent" "$(cat "$tmp/out")" 'of these packets: [1-9][0-9]* GSO'
+like "TCP conversations are sent, and get answers" "$(cat "$tmp/out")" \
+	' [1-9][0-9]* of TCP conversations \([1-9][0-9]* with both ends heard\)'
+
 is "JSON" "$(status difftest -j -f "$tmp/a.nft" --packets 50)" 0
 ok "JSON is JSON" python3 -m json.tool "$tmp/out"
 like "JSON tells" "$(cat "$tmp/out")" '"equal": true'
@@ -70,6 +76,26 @@ is "standard input" "$(status difftest -f - --packets 50 <"$tmp/a.nft")" 0
 is "the same seed, the same packets" \
 	"$(difftest -f "$tmp/a.nft" --seed 7 | sed -n 's/^packets/&/p')" \
 	"$(difftest -f "$tmp/a.nft" --seed 7 | sed -n 's/^packets/&/p')"
+
+# A capture of one's own traffic.
+if [ -x "$(command -v tcpdump)" ]; then
+	a=difftest-a-$$ b=difftest-b-$$
+	netns "$a" "$b"
+	veth "$a" eth0 "$b" eth0
+	addr "$a" eth0 198.51.100.1/24
+	addr "$b" eth0 198.51.100.2/24
+	serve "$b" 80 1500
+	nsenter --net="/run/netns/$b" tcpdump -q -U -i eth0 -w "$tmp/own.pcap" 2>"$tmp/tcpdump" &
+	dump=$!
+	for _ in $(seq 50); do grep -q listening "$tmp/tcpdump" && break; sleep 0.1; done
+	ok "traffic" tcp "$a" 198.51.100.2 80
+	ok "more of it" udp "$a" 198.51.100.2 1500
+	sleep 1
+	kill $dump
+	wait $dump 2>/dev/null
+	is "one's own traffic: equal" "$(status difftest -f "$tmp/a.nft" --pcap "$tmp/own.pcap")" 0
+	like "the capture's packets, each on three ways" "$(cat "$tmp/out")" '^packets: [0-9][0-9]+ '
+fi
 
 is "a ruleset that nft refuses" "$(status difftest -f <(echo 'table ip t { chain c { bogus } }'))" 2
 like "in nft's words" "$(cat "$tmp/err")" 'Error: syntax error'
@@ -98,5 +124,8 @@ like "they are counted" "$(cat "$tmp/err")" ': 1 packets of more than 65535 byte
 echo "# packet ip data 45$(printf '%0140000d' 0)" >>"$tmp/a.nft"
 is "a replayed packet that is too long" "$(status difftest -f "$tmp/a.nft" --replay)" 2
 like "it is named" "$(cat "$tmp/err")" 'packet 1 of the file is not understood'
+is "two rulesets cannot be cut down together" \
+	"$(status difftest -f "$tmp/a.nft" --against "$tmp/b.nft" --shrink)" 2
+like "and it says so" "$(cat "$tmp/err")" 'not with --against'
 is "help" "$(status difftest --help)" 0
 plan
