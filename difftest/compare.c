@@ -202,7 +202,8 @@ static enum dt_category categorise(const struct verdicts *v)
 {
 	if (v->timed)
 		return DT_TIMED;
-	if (v->drawn && (v->interpreted || (v->eval == v->bpf && v->eval_nft == v->nft)))
+	if (v->drawn && (v->interpreted || v->eval < 0 ||
+			 (v->eval == v->bpf && v->eval_nft == v->nft)))
 		return DT_DRAWN;
 	if (v->fragment && v->nft != v->bpf && (v->eval < 0 || v->eval == v->bpf))
 		return DT_FRAGMENT;

@@ -32,6 +32,7 @@ static bool read_counts(const char *name, struct blob attrs, struct dt_counts *r
 struct sides {
 	struct dt_counts nft, bpf, eval_nft, eval_bpf;
 	bool has_eval, timed;
+	bool of_rule; /* a rule's own, not a set's */
 };
 
 static bool same(const struct dt_counts *a, const struct dt_counts *b)
@@ -57,7 +58,7 @@ static bool is_excused(const struct difftest *dt, const struct sides *t)
 	if (!t->has_eval) /* rules that both interpret; ids may tell them apart with equal verdicts */
 		return dt->fragments_sent || dt->result.count[DT_DRAWN] ||
 		       dt->result.count[DT_NAT] ||
-		       (dt->n_ids_drawn && apart(t) <= dt->n_ids_drawn);
+		       (t->of_rule && dt->n_ids_drawn && apart(t) <= dt->n_ids_drawn);
 	return same(&t->eval_bpf, &t->bpf) &&
 	       (dt->fragments_sent || same(&t->eval_nft, &t->nft));
 }
@@ -129,7 +130,7 @@ static void compare_rule(struct difftest *dt, const struct rule *a, const struct
 {
 	for (uint32_t i = 0; i < a->exprs.n && i < b->exprs.n; i++) {
 		const struct expr *x = &a->exprs.array[i], *y = &b->exprs.array[i];
-		struct sides t = {.has_eval = false};
+		struct sides t = {.of_rule = true};
 
 		if (strcmp(x->name, y->name) != 0 || !read_counts(x->name, x->attrs, &t.nft))
 			continue;
