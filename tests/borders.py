@@ -11,15 +11,10 @@ import ipaddress
 import random
 import struct
 
+from checksum import checksum
+
 DEVICES = ["bo", "bo1", "bo10", "bo11", "bo2", "bp", "bn", "c", "bo1234567890123"]
 PROBES_INSIDE = 6  # about as many probes an element of one field gets
-
-
-def checksum(data):
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 class Field:

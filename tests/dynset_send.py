@@ -7,11 +7,7 @@ import socket
 import struct
 import sys
 
-
-def checksum(data):
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    total = (total >> 16) + (total & 0xFFFF)
-    return ~(total + (total >> 16)) & 0xFFFF
+from checksum import checksum
 
 
 def syn(source, sport, dport):

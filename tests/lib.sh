@@ -6,6 +6,7 @@
 set -u
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 : "${NFT_BPF:=$top_srcdir/build/nft-bpf}"
+export PYTHONPATH=$top_srcdir/tests PYTHONDONTWRITEBYTECODE=1
 export NFT_BPF_BACKEND=${NFT_BPF_BACKEND:-$(dirname "$NFT_BPF")/.libs/nft-bpf-llvm.so}
 
 tap_n=0

@@ -143,12 +143,7 @@ NFT
 
 cat >"$tmp/packets.py" <<'PY'
 import socket, struct, sys, time
-def csum(b):
-    b += b"\0" * (len(b) % 2)
-    n = sum(struct.unpack("!%dH" % (len(b) // 2), b))
-    while n >> 16:
-        n = (n & 0xffff) + (n >> 16)
-    return ~n & 0xffff
+from checksum import checksum
 class Net:
     """One family: addresses, packets, the two sides."""
     def __init__(self, v6):
@@ -162,13 +157,13 @@ class Net:
         if self.v6:
             return struct.pack("!IHBB", 6 << 28, len(data), proto, ttl) + self.addr(src) + self.addr(dst) + data
         h = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(data), 1, 0, ttl, proto, 0) + self.addr(src) + self.addr(dst)
-        return h[:10] + struct.pack("!H", csum(h)) + h[12:] + data
+        return h[:10] + struct.pack("!H", checksum(h)) + h[12:] + data
     def l4(self, proto, data, at, src, dst, bad=0):
         n = len(data)
         pseudo = self.addr(src) + self.addr(dst) + (struct.pack("!II", n, proto) if self.v6 else struct.pack("!BBH", 0, proto, n))
         if proto == 1:
             pseudo = b""
-        data = data[:at] + struct.pack("!H", (csum(pseudo + data) + bad) & 0xffff) + data[at + 2:]
+        data = data[:at] + struct.pack("!H", (checksum(pseudo + data) + bad) & 0xffff) + data[at + 2:]
         return self.ip(proto, data, src, dst)
     def ends(self, back):
         return (self.server, self.client) if back else (self.client, self.server)
@@ -277,7 +272,7 @@ def fragments(t):                                                # a datagram in
         return
     for off, more, part in (0, 1, d[20:36]), (16, 0, d[36:]):
         h = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(part), 99, more << 13 | off // 8, 64, 17, 0) + d[12:20]
-        send(t, 0, h[:10] + struct.pack("!H", csum(h)) + h[12:] + part)
+        send(t, 0, h[:10] + struct.pack("!H", checksum(h)) + h[12:] + part)
 for v6 in False, True:
     if sys.argv[1] == "all":
         traffic(Net(v6))

@@ -34,19 +34,14 @@ is "explain of what runs says the same" "$(nb $b explain | grep -c '^	chain .*: 
 
 cat >"$tmp/packets.py" <<'PY'
 import random, socket, struct
+from checksum import checksum
 random.seed(11)
-def csum(b):
-    b += b"\0" * (len(b) % 2)
-    n = sum(struct.unpack("!%dH" % (len(b) // 2), b))
-    while n >> 16:
-        n = (n & 0xffff) + (n >> 16)
-    return ~n & 0xffff
 def packet(src, proto, data, at, tos=0):
     ends = socket.inet_aton(src) + socket.inet_aton("192.0.2.1")
     pseudo = b"" if proto == 1 else ends + struct.pack("!BBH", 0, proto, len(data))
-    data = data[:at] + struct.pack("!H", csum(pseudo + data)) + data[at + 2:]
+    data = data[:at] + struct.pack("!H", checksum(pseudo + data)) + data[at + 2:]
     h = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(data), 1, 0, 64, proto, 0) + ends
-    return bytes.fromhex("0200000000020200000000010800") + h[:10] + struct.pack("!H", csum(h)) + \
+    return bytes.fromhex("0200000000020200000000010800") + h[:10] + struct.pack("!H", checksum(h)) + \
         h[12:] + data
 def tcp(sp, dp, flags, opt):
     return struct.pack("!HHIIBBHHH", sp, dp, 1, 0, (5 + len(opt) // 4) << 4, flags, 1000, 0, 0) + opt

@@ -137,23 +137,18 @@ XT
 
 cat >"$tmp/packets.py" <<'PY'
 import random, socket, struct, sys
+from checksum import checksum
 random.seed(7)
-def csum(b):
-    b += b"\0" * (len(b) % 2)
-    n = sum(struct.unpack("!%dH" % (len(b) // 2), b))
-    while n >> 16:
-        n = (n & 0xffff) + (n >> 16)
-    return ~n & 0xffff
 eth = bytes.fromhex("020000000002 020000000001".replace(" ", ""))
 def ip4(proto, data, ttl=64, tos=0, frag=0, src="10.0.0.1", dst="10.0.0.2"):
     h = struct.pack("!BBHHHBBH4s4s", 0x45, tos, 20 + len(data), random.getrandbits(16), frag, ttl,
                     proto, 0, socket.inet_aton(src), socket.inet_aton(dst))
-    return eth + b"\x08\x00" + h[:10] + struct.pack("!H", csum(h)) + h[12:] + data
+    return eth + b"\x08\x00" + h[:10] + struct.pack("!H", checksum(h)) + h[12:] + data
 def ip6(proto, data, hl=64, tc=0, src="fd00::1", dst="fd00::2"):
     return eth + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28 | tc << 20, len(data), proto, hl) + \
         socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst) + data
 def summed(pseudo, data, at):
-    return data[:at] + struct.pack("!H", csum(pseudo + data)) + data[at + 2:]
+    return data[:at] + struct.pack("!H", checksum(pseudo + data)) + data[at + 2:]
 def pseudo4(proto, n, src="10.0.0.1", dst="10.0.0.2"):
     return socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack("!BBH", 0, proto, n)
 def pseudo6(proto, n):
