@@ -5,8 +5,9 @@
  *
  * An element never leaves the map while it counts: who takes it away or begins it anew first claims
  * it by its time of expiry, with a compare and swap, so that of several CPUs one does it, and no
- * element that another CPU has just brought back is lost. Those who meet a claimed one wait, for a
- * few tries.
+ * element that another CPU has just brought back is lost. Those who meet a claimed one wait for a few
+ * tries. Then whoever claimed it must have been interrupted, maybe by the very packet that waits, and
+ * the element is taken as it is: as if the packet had come before it was taken away.
  */
 #include "nb.h"
 
@@ -91,13 +92,14 @@ NB_API void *nb_dyn_add(void *map, struct nb_dyn_head *head, const void *key, __
 {
 	const __u64 now = bpf_ktime_get_ns();
 	bool collected = false, created = false;
+	struct nb_elem *e = NULL;
 
 	init[0] = timeout ? now + timeout : 0;
 	for (int i = 0; i < TRIES; i++) {
-		struct nb_elem *e = bpf_map_lookup_elem(map, key);
 		__u64 expires;
 		long err;
 
+		e = bpf_map_lookup_elem(map, key);
 		if (!e) {
 			err = bpf_map_update_elem(map, key, init, BPF_NOEXIST);
 			created = !err;
@@ -119,10 +121,11 @@ NB_API void *nb_dyn_add(void *map, struct nb_dyn_head *head, const void *key, __
 			continue;
 		for (__u64 k = 1; k < words; k++)
 			((volatile __u64 *)e)[k] = init[k];
-		*(volatile __u64 *)&e->expires = init[0];
+		/* Not a plain store: nobody may see the time and not yet the words. */
+		nb_claim(e, ANEW, init[0]);
 		return e;
 	}
-	return NULL;
+	return e;
 }
 
 NB_API void nb_dyn_count(struct nb_pkt *p, __u64 *counter)
