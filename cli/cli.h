@@ -73,6 +73,7 @@ struct command {
 	const char *help;
 	command_fn run;
 	bool own_options; /* reads its options itself */
+	bool dumps;	  /* knows --dump */
 };
 extern const struct command commands[]; /* ends with a NULL name */
 const struct command *command_find(const char *name);
@@ -81,6 +82,13 @@ const struct command *command_find(const char *name);
 
 /* Prints what is due on standard error, errors last, and empties the list. */
 void cli_report(struct cli *cli);
+/*
+ * The exit status of 0 or -errno, where libnftables had no part in it, which prints by itself. What
+ * failed and has no message yet gets one.
+ */
+int cli_status(struct cli *cli, int err, const char *what);
+/* The same where it may have: -EINVAL is its own, and was explained. */
+int cli_nft_status(struct cli *cli, int err, const char *what);
 /*
  * Says on standard error which base chains stay with the interpreter, and why, a line each;
  * EXIT_ERROR if there is one and --require-bpf was given.
@@ -111,6 +119,8 @@ int cli_ruleset(struct cli *cli, struct ruleset **ret);
 
 /* ---- elements.c ---- */
 
+/* Behind blanks, comments and ends of statements. */
+const char *cli_next_statement(const char *p);
 /* Whether it only adds, creates, deletes or destroys elements; *@ret_adds: not the last two. */
 bool cli_input_is_elements(const struct nft_input *in, bool *ret_adds);
 

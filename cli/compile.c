@@ -37,6 +37,7 @@ static void print_plan(const struct lower_result *lr)
 static int emit(struct cli *cli, struct ir *ir, struct emitted *ret)
 {
 	const struct emit_backend *backend = emit_open(&cli->diags);
+	int err = -ENOSYS;
 	struct emit_options opt = {
 		.cpus = 64,
 		.atomic_counters = true,
@@ -45,9 +46,9 @@ static int emit(struct cli *cli, struct ir *ir, struct emitted *ret)
 	};
 
 	opt_run(ir, &(struct opt_options){0});
-	if (!backend || backend->compile(ir, &opt, &cli->diags, ret) < 0)
-		return EXIT_ERROR;
-	return EXIT_OK;
+	if (backend)
+		err = backend->compile(ir, &opt, &cli->diags, ret);
+	return cli_status(cli, err, "compiling");
 }
 
 int cli_dump(struct cli *cli, const struct ruleset *rs, const struct lower_result *lr)
@@ -56,8 +57,8 @@ int cli_dump(struct cli *cli, const struct ruleset *rs, const struct lower_resul
 	int status = EXIT_OK;
 
 	if (cli->dump & DUMP_MODEL)
-		status = nft_list(rs, "list ruleset", &cli->list, stdout, stderr) < 0 ? EXIT_ERROR
-										      : EXIT_OK;
+		status = cli_nft_status(cli, nft_list(rs, "list ruleset", &cli->list, stdout, stderr),
+					"--dump=model");
 	if (cli->dump & DUMP_IR)
 		ir_print(lr->ir, stdout);
 	opt_run(lr->ir, &(struct opt_options){0});
@@ -84,7 +85,7 @@ static int write_object(struct cli *cli, const struct emitted *e)
 	bool ok;
 
 	if (asprintf(&tmp, "%s.tmp", cli->output) < 0)
-		return EXIT_ERROR;
+		return cli_status(cli, -ENOMEM, "compiling");
 	out = fopen(tmp, "we");
 	ok = out && fwrite(e->object, 1, e->size, out) == e->size;
 	if (out && fclose(out) != 0)
@@ -100,8 +101,9 @@ int cmd_compile(struct cli *cli, int argc, char **argv)
 {
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(lower_result_fini) struct lower_result lr = {0};
+	const struct lower_options opt = {.named_sets = true, .no_elem_counts = true};
 	struct emitted e = {0};
-	int status;
+	int status, err;
 
 	if (argc > 1)
 		return cli_usage_error("compile: \"%s\" is too much", argv[1]);
@@ -112,8 +114,9 @@ int cmd_compile(struct cli *cli, int argc, char **argv)
 	status = cli_ruleset(cli, &rs);
 	if (status != EXIT_OK)
 		return status;
-	if (lower_ruleset(rs, &(struct lower_options){.named_sets = true, .no_elem_counts = true}, &cli->diags, &lr) < 0)
-		return EXIT_ERROR;
+	err = lower_ruleset(rs, &opt, &cli->diags, &lr);
+	if (err < 0)
+		return cli_status(cli, err, "compiling");
 	status = cli_report_fallbacks(cli, &lr);
 	if (status == EXIT_OK && cli->dump)
 		status = cli_dump(cli, rs, &lr);

@@ -11,8 +11,7 @@
 
 #include "cli.h"
 
-/* Behind blanks, comments and ends of statements. */
-static const char *next_statement(const char *p)
+const char *cli_next_statement(const char *p)
 {
 	for (;;) {
 		p += strspn(p, " \t\r\n;");
@@ -55,7 +54,7 @@ static bool all_about_elements(const char *p, bool *ret_adds)
 	size_t n = 0, i;
 
 	*ret_adds = true;
-	for (p = next_statement(p); *p; p = next_statement(p)) {
+	for (p = cli_next_statement(p); *p; p = cli_next_statement(p)) {
 		if (sscanf(p, "%15[a-z]%*[ \t]%15[a-z]", verb, noun) != 2 ||
 		    strcmp(noun, "element") != 0)
 			return false;

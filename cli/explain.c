@@ -261,7 +261,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 	CLEANUP(lower_result_fini) struct lower_result lr = {0};
 	struct lower_options opt = {0};
 	struct explain ex;
-	int status;
+	int status, err;
 
 	if (argc > 1)
 		return cli_usage_error("explain: \"%s\" is too much", argv[1]);
@@ -269,9 +269,11 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 	if (status != EXIT_OK)
 		return status;
 	rt_lower_options(&opt);
-	if (lower_ruleset(rs, &opt, &cli->diags, &lr) < 0 ||
-	    rule_texts_new(rs, &texts) < 0)
-		return EXIT_ERROR;
+	err = lower_ruleset(rs, &opt, &cli->diags, &lr);
+	if (!err)
+		err = rule_texts_new(rs, &texts);
+	if (err < 0)
+		return cli_status(cli, err, "explain");
 	if (cli->dump)
 		return cli_dump(cli, rs, &lr);
 	opt_run(lr.ir, &(struct opt_options){0});

@@ -84,22 +84,11 @@ bool cli_input_rewind(const struct nft_input *in)
 	return stat(in->file, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Behind blanks and comments. */
-static const char *first_word(const char *p)
-{
-	for (;;) {
-		p += strspn(p, " \t\r\n;");
-		if (*p != '#')
-			return p;
-		p += strcspn(p, "\n");
-	}
-}
-
 static bool begins_by_flush(const char *text)
 {
 	char verb[8], noun[10];
 
-	return sscanf(first_word(text), "%7s%*[ \t]%9[a-z]", verb, noun) == 2 &&
+	return sscanf(cli_next_statement(text), "%7s%*[ \t]%9[a-z]", verb, noun) == 2 &&
 	       strcmp(verb, "flush") == 0 && strcmp(noun, "ruleset") == 0;
 }
 
@@ -129,7 +118,7 @@ static int read_file_ruleset(struct cli *cli, struct ruleset **ret)
 	int status, err;
 
 	if (!rs)
-		return EXIT_ERROR;
+		return cli_status(cli, -ENOMEM, "reading the ruleset");
 	status = cli_input(cli, &in);
 	if (status != EXIT_OK)
 		return status;
@@ -139,7 +128,7 @@ static int read_file_ruleset(struct cli *cli, struct ruleset **ret)
 	if (err == 0)
 		err = apply_batch(rs, &batch, &cli->diags);
 	if (err < 0)
-		return EXIT_ERROR;
+		return cli_nft_status(cli, err, "reading the ruleset");
 	*ret = TAKE_PTR(rs);
 	return EXIT_OK;
 }
@@ -150,9 +139,9 @@ static int read_live_ruleset(struct cli *cli, struct ruleset **ret)
 	CLEANUP(rt_closep) struct runtime *rt = NULL;
 	int err = rt_open(&opt, &cli->diags, &rt);
 
-	if (err < 0 && err != -ENOENT)
-		return EXIT_ERROR;
-	return rt_model(rt, &cli->diags, ret) < 0 ? EXIT_ERROR : EXIT_OK;
+	if (!err || err == -ENOENT)
+		err = rt_model(rt, &cli->diags, ret);
+	return cli_status(cli, err, "reading the ruleset");
 }
 
 int cli_ruleset(struct cli *cli, struct ruleset **ret)

@@ -23,13 +23,13 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 		command = longer;
 	}
 	if (!command)
-		return EXIT_ERROR;
+		return cli_status(cli, -ENOMEM, "list");
 	if (argc == 1)
 		return cli_usage_error("list: what? e.g. list ruleset");
 	status = cli_ruleset(cli, &rs);
 	if (status != EXIT_OK)
 		return status;
-	return nft_list(rs, command, &cli->list, stdout, stderr) < 0 ? EXIT_ERROR : EXIT_OK;
+	return cli_nft_status(cli, nft_list(rs, command, &cli->list, stdout, stderr), "list");
 }
 
 /* "get element [FAMILY] TABLE SET …": the set, or NULL. */
@@ -63,11 +63,13 @@ int cli_get_element(struct cli *cli, bool *ret_done)
 	err = rt_open(&opt, &cli->diags, &rt);
 	if (err == -ENOENT)
 		return EXIT_OK;
-	if (err < 0 || rt_model(rt, &cli->diags, &rs) < 0)
-		return EXIT_ERROR;
+	if (!err)
+		err = rt_model(rt, &cli->diags, &rs);
+	if (err < 0)
+		return cli_status(cli, err, "reading the ruleset");
 	s = find_set(rs, cli->commands);
 	if (!s || !s->elsewhere)
 		return EXIT_OK;
 	*ret_done = true;
-	return nft_list(rs, cli->commands, &cli->list, stdout, stderr) < 0 ? EXIT_ERROR : EXIT_OK;
+	return cli_nft_status(cli, nft_list(rs, cli->commands, &cli->list, stdout, stderr), "get");
 }

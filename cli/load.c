@@ -132,8 +132,10 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 		return err;
 	diags_init(&said);
 	err = rt_load(rt, rs, input ? &batch : NULL, opt, &said, plan);
-	if (in.unchecked && plan->unchanged && is_refusal(err) && explain_refusal(rt, input) < 0)
+	if (in.unchecked && plan->unchanged && is_refusal(err) && explain_refusal(rt, input) < 0) {
 		diags_fini(&said);
+		err = -EINVAL;
+	}
 	diags_move(&cli->diags, &said);
 	/* The report names chains of the model, so it has to be made while that lives. */
 	if (err == 0 || (err == -EOPNOTSUPP && opt->require_bpf))
@@ -161,7 +163,7 @@ static int update_once(struct cli *cli, struct runtime *rt, struct nft_input *in
 	if (!err)
 		err = nft_capture(in, &cli->diags, &batch);
 	if (err < 0 || batch.len == 0)
-		return err < 0 && err != -EOPNOTSUPP ? -EINVAL : err;
+		return err == -ERESTART ? -EBUSY : err;
 	err = rt_update(rt, heads, &batch, in->adds_only, ds, &in_kernel);
 	*ret_refused = is_refusal(err) && err != -EOPNOTSUPP && !in_kernel;
 	/* Somebody else's commit came first. */
@@ -203,14 +205,15 @@ static int load(struct cli *cli, const struct nft_input *input)
 	struct progress *progress;
 	int err = 0;
 
-	if (rt_open(&open_opt, &cli->diags, &rt) < 0)
-		return EXIT_ERROR;
+	err = rt_open(&open_opt, &cli->diags, &rt);
+	if (err < 0)
+		return cli_status(cli, err, "opening our state");
 	progress = progress_start(input ? "loading" : "taking over");
 	if (elements) {
 		err = update(cli, rt, input, adds);
 		if (err != -EOPNOTSUPP && err != -ERESTART) {
 			progress_end(progress);
-			return err < 0 ? EXIT_ERROR : EXIT_OK;
+			return cli_nft_status(cli, err, "changing elements");
 		}
 		if (err == -ERESTART)
 			input = NULL;
@@ -231,7 +234,10 @@ static int load(struct cli *cli, const struct nft_input *input)
 	else if (err == 0)
 		print_times(cli, &plan);
 	rt_plan_fini(&plan);
-	return err < 0 ? EXIT_ERROR : EXIT_OK;
+	/* Of -EOPNOTSUPP under --require-bpf the report of chains has spoken. */
+	if (err == -EOPNOTSUPP && cli->require_bpf)
+		return EXIT_ERROR;
+	return cli_nft_status(cli, err, input ? "loading" : "taking over");
 }
 
 int cmd_load(struct cli *cli, int argc, char **argv)
@@ -278,7 +284,7 @@ int cmd_sync(struct cli *cli, int argc, char **argv)
 	rt_status_fini(&st);
 	rt_close(rt);
 	if (err < 0)
-		return EXIT_ERROR;
+		return cli_status(cli, err, "sync");
 	return stale ? load(cli, NULL) : EXIT_OK;
 }
 
@@ -291,10 +297,11 @@ int cmd_give(struct cli *cli, int argc, char **argv)
 
 	if (argc > 1)
 		return cli_usage_error("give: \"%s\" is too much", argv[1]);
-	if (rt_open(&opt, &cli->diags, &rt) < 0)
-		return EXIT_ERROR;
+	err = rt_open(&opt, &cli->diags, &rt);
+	if (err < 0)
+		return cli_status(cli, err, "give");
 	progress = progress_start("handing back");
 	err = rt_give(rt, &cli->diags);
 	progress_end(progress);
-	return err < 0 ? EXIT_ERROR : EXIT_OK;
+	return cli_status(cli, err, "give");
 }

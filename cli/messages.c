@@ -29,6 +29,19 @@ void cli_report(struct cli *cli)
 	diags_init(&cli->diags);
 }
 
+int cli_status(struct cli *cli, int err, const char *what)
+{
+	if (err < 0 && !cli->diags.count[DIAG_ERROR])
+		diag_add(&cli->diags, DIAG_ERROR, "failed", NULL, "%s failed: %s", what,
+			 strerror(-err));
+	return err < 0 ? EXIT_ERROR : EXIT_OK;
+}
+
+int cli_nft_status(struct cli *cli, int err, const char *what)
+{
+	return err == -EINVAL ? EXIT_ERROR : cli_status(cli, err, what);
+}
+
 /* "inet filter input: stays with the interpreter: rule 4 …: why [code] (and 2 more)" */
 static void print_fallback(const struct lower_chain *lc)
 {

@@ -212,6 +212,15 @@ static int join_words(struct cli *cli, int argc, char **argv)
 	return EXIT_OK;
 }
 
+/* Who wants to look at a stage does not mean to load anything. */
+static int check_dump(const struct cli *cli, const struct command *cmd)
+{
+	if (!cli->dump || (cmd && cmd->dumps))
+		return EXIT_OK;
+	return cli_usage_error("--dump is for explain and compile (explain --dump=ir -f FILE); "
+			       "nothing was done");
+}
+
 /*
  * Options stand before the command or, with a command of ours, also behind it; behind a command of
  * nft's everything is nft's ("priority -10").
@@ -236,7 +245,8 @@ int cli_parse(struct cli *cli, int argc, char **argv, int *ret_argc, char ***ret
 		if (cli->file)
 			return cli_usage_error("\"%s\": -f and a command exclude each other",
 					       argv[0]);
-		return join_words(cli, argc, argv);
+		status = check_dump(cli, NULL);
+		return status == EXIT_OK ? join_words(cli, argc, argv) : status;
 	}
 	if (cmd && !cmd->own_options) {
 		optind = 0;
@@ -251,6 +261,9 @@ int cli_parse(struct cli *cli, int argc, char **argv, int *ret_argc, char ***ret
 	}
 	if (!cmd && !cli->file)
 		return cli_usage_error("nothing to do");
+	status = check_dump(cli, cmd);
+	if (status != EXIT_OK)
+		return status;
 	*ret_argc = argc;
 	*ret_argv = argv;
 	return EXIT_OK;

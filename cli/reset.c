@@ -97,14 +97,18 @@ int cmd_reset(struct cli *cli, int argc, char **argv)
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(rt_closep) struct runtime *rt = NULL;
 	struct rt_reset_what what = {0};
-	int status = parse(argc, argv, &what);
+	int status = parse(argc, argv, &what), err;
 
 	if (status != EXIT_OK)
 		return status;
-	if (!list || !reset || rt_open(&opt, &cli->diags, &rt) < 0 ||
-	    rt_model(rt, &cli->diags, &rs) < 0 ||
-	    nft_list(rs, list, &cli->list, stdout, stderr) < 0 || reset_kernel(cli, reset) < 0 ||
-	    rt_reset(rt, rs, &what, &cli->diags) < 0)
-		return EXIT_ERROR;
-	return EXIT_OK;
+	err = list && reset ? rt_open(&opt, &cli->diags, &rt) : -ENOMEM;
+	if (!err)
+		err = rt_model(rt, &cli->diags, &rs);
+	if (!err)
+		err = nft_list(rs, list, &cli->list, stdout, stderr);
+	if (!err)
+		err = reset_kernel(cli, reset);
+	if (!err)
+		err = rt_reset(rt, rs, &what, &cli->diags);
+	return cli_nft_status(cli, err, "reset");
 }

@@ -191,6 +191,7 @@ static int status_all(struct cli *cli)
 {
 	struct rt_status *all = NULL;
 	json_t *array = json_array();
+	int status = EXIT_OK;
 	size_t n = 0;
 	int err = rt_status_all(&cli->diags, &all, &n);
 
@@ -202,12 +203,14 @@ static int status_all(struct cli *cli)
 		rt_status_fini(&all[i]);
 	}
 	free(all);
+	if (!err && cli->diags.count[DIAG_ERROR])
+		status = EXIT_ERROR; /* of some; the others are shown */
 	if (err == 0 && cli->json)
 		print_json(json_pack("{s:O}", "namespaces", array));
-	else if (err == 0 && n == 0)
+	else if (status == EXIT_OK && err == 0 && n == 0)
 		puts("nothing is compiled in any network namespace");
 	json_decref(array);
-	return err < 0 ? EXIT_ERROR : EXIT_OK;
+	return err ? cli_status(cli, err, "status") : status;
 }
 
 int cmd_status(struct cli *cli, int argc, char **argv)
@@ -225,7 +228,7 @@ int cmd_status(struct cli *cli, int argc, char **argv)
 	if (err == 0)
 		err = rt_status(rt, &cli->diags, &st);
 	if (err < 0 && err != -ENOENT)
-		return EXIT_ERROR;
+		return cli_status(cli, err, "status");
 	if (err == -ENOENT && !cli->json)
 		puts("nothing is compiled in this network namespace");
 	else if (cli->json)
@@ -249,5 +252,5 @@ int cmd_gc(struct cli *cli, int argc, char **argv)
 		printf("network namespace %ju: %s\n", (uintmax_t)inodes[i],
 		       cli->check ? "would be removed" : "removed");
 	free(inodes);
-	return err < 0 ? EXIT_ERROR : EXIT_OK;
+	return cli_status(cli, err, "gc");
 }

@@ -149,10 +149,9 @@ static int wipe_if_stale(struct runtime *rt, struct diags *ds)
 	if (cookie == rt->cookie)
 		return 0;
 	diag_add(ds, DIAG_NOTE, "stale-state", NULL,
-		 "%s: left over from a network namespace that is gone; removed", rt->dir);
-	if (rt->read_only)
-		return -ENOENT;
-	return rt_forget(rt);
+		 "%s: left over from a network namespace that is gone; %s", rt->dir,
+		 rt->read_only ? "the next load removes it" : "removed");
+	return rt->read_only ? -ENOENT : rt_forget(rt);
 }
 
 static int say_nothing(enum libbpf_print_level level UNUSED, const char *fmt UNUSED,
@@ -214,20 +213,18 @@ int rt_open_roots(struct runtime *rt, struct diags *ds)
 	return roots_scan(rt, ds);
 }
 
-int rt_open_dir(const char *base, ino_t netns, struct runtime **ret)
+int rt_open_dir(const char *base, ino_t netns, struct diags *ds, struct runtime **ret)
 {
 	struct runtime CLEANUP(rt_closep) *rt = runtime_new(base, netns);
-	struct diags ds;
 	int err;
 
 	if (!rt)
 		return -ENOMEM;
+	prepare_process();
 	rt->read_only = true;
-	diags_init(&ds);
-	err = gen_words(rt, false, &ds);
+	err = gen_words(rt, false, ds);
 	if (!err)
-		err = roots_scan(rt, &ds);
-	diags_fini(&ds);
+		err = roots_scan(rt, ds);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(rt);

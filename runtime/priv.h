@@ -120,7 +120,8 @@ int rt_error(struct diags *ds, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Removes everything of the namespace's; @rt may be used on. */
 int rt_forget(struct runtime *rt);
 int rt_netns_self(ino_t *ret_inode, uint64_t *ret_cookie);
-int rt_open_dir(const char *base, ino_t netns, struct runtime **ret); /* read only, any namespace */
+/* Read only, any namespace. */
+int rt_open_dir(const char *base, ino_t netns, struct diags *ds, struct runtime **ret);
 
 /* ---- root.c ---- */
 

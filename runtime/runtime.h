@@ -124,8 +124,10 @@ int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 
 /*
  * Commits a batch that only adds and deletes elements, and changes the maps of their sets in place:
- * nothing is read but @heads, of sets (dump_options.sets_only), which it changes. -EOPNOTSUPP: not possible, nothing was changed, rt_load()
- * can; -EAGAIN: nor for @unaware input (nft_input.adds_only); -ERESTART with *@ret_in_kernel: the kernel has it, rt_load() without a batch does the rest.
+ * nothing is read but @heads, of sets (dump_options.sets_only), which it changes. -EOPNOTSUPP: not
+ * possible, nothing was changed, rt_load() can; -EAGAIN: nor for @unaware input
+ * (nft_input.adds_only); -ERESTART with *@ret_in_kernel: the kernel has it, rt_load() without a
+ * batch does the rest.
  */
 int rt_update(struct runtime *rt, struct ruleset *heads, const struct batch *b, bool unaware,
 	      struct diags *ds, bool *ret_in_kernel);
@@ -197,7 +199,10 @@ struct rt_status {
 /* Of the namespace @rt is open on. Fast: no ruleset dump, no LLVM. */
 int rt_status(struct runtime *rt, struct diags *ds, struct rt_status *ret);
 void rt_status_fini(struct rt_status *st);
-/* Of every namespace that has state of ours, malloc'ed array. moved_on is not known there. */
+/*
+ * Of every namespace that has state of ours, malloc'ed array. moved_on is not known there. Those that
+ * cannot be read are errors in @ds, and left out.
+ */
 int rt_status_all(struct diags *ds, struct rt_status **ret, size_t *ret_n);
 
 /* ---- counters.c ---- */

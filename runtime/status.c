@@ -137,14 +137,14 @@ struct all {
 	size_t n;
 };
 
-static int status_one(struct all *all, ino_t netns)
+static int read_one(struct all *all, ino_t netns)
 {
 	struct runtime CLEANUP(rt_closep) *rt = NULL;
 	struct rt_status *array;
-	int err = rt_open_dir(all->base, netns, &rt);
+	int err = rt_open_dir(all->base, netns, all->ds, &rt);
 
 	if (err)
-		return err == -ENOENT ? 0 : err;
+		return err;
 	array = realloc(all->array, (all->n + 1) * sizeof(*array));
 	if (!array)
 		return -ENOMEM;
@@ -152,6 +152,17 @@ static int status_one(struct all *all, ino_t netns)
 	err = rt_status(rt, all->ds, &array[all->n]);
 	all->n += !err;
 	return err;
+}
+
+/* One that goes away meanwhile is none; one that cannot be read does not hide the others. */
+static void status_one(struct all *all, ino_t netns)
+{
+	const unsigned int said = all->ds->count[DIAG_ERROR];
+	int err = read_one(all, netns);
+
+	if (err && err != -ENOENT && all->ds->count[DIAG_ERROR] == said)
+		rt_error(all->ds, err, "network namespace %lu: cannot read its state",
+			 (unsigned long)netns);
 }
 
 int rt_status_all(struct diags *ds, struct rt_status **ret, size_t *ret_n)
@@ -164,15 +175,11 @@ int rt_status_all(struct diags *ds, struct rt_status **ret, size_t *ret_n)
 
 	if (!err)
 		err = netns_with_state(base, &inodes, &n);
+	if (err && err != -ENOENT)
+		return rt_error(ds, err, "cannot look for network namespaces");
 	all.base = base;
-	for (size_t i = 0; !err && i < n; i++)
-		err = status_one(&all, inodes[i]);
-	if (err && err != -ENOENT) {
-		for (size_t i = 0; i < all.n; i++)
-			rt_status_fini(&all.array[i]);
-		free(all.array);
-		return err;
-	}
+	for (size_t i = 0; i < n; i++)
+		status_one(&all, inodes[i]);
 	*ret = all.array;
 	*ret_n = all.n;
 	return 0;

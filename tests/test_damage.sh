@@ -107,4 +107,20 @@ for n in 4 10 16 24; do
 	ok "$n descriptors: given back" hooked
 	ok "$n descriptors: nothing left" test ! -e $dir
 done
+# A namespace whose state cannot be read does not hide the others, and is told.
+mkdir "$tmp/bpf" && mount -t bpf bpf "$tmp/bpf"
+export NFT_BPF_BPFFS=$tmp/bpf
+other=$tmp/bpf/nft-bpf/${dir##*/}
+in_ns $r nft flush ruleset # or the place is taken
+nb $r -f "$tmp/plain.nft"
+mkdir "$tmp/bpf/nft-bpf/net-1" && ln "$other/roots/v4-input-0/slots" "$tmp/bpf/nft-bpf/net-1/generation"
+out=$("$NFT_BPF" status --all 2>"$tmp/err")
+is "status --all: exit status" $? 1
+like "status --all: what can be read" "$out" "namespace ${dir##*-}.*generation"
+like "status --all: what cannot" "$(<"$tmp/err")" 'net-1/generation: not a generation of ours'
+rm -r "$tmp/bpf/nft-bpf/net-1"
+ok "status --all: none is in the way" "$NFT_BPF" status --all
+ok "give" nb $r give
+unset NFT_BPF_BPFFS
+umount "$tmp/bpf"
 plan

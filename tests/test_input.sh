@@ -108,6 +108,16 @@ ok "give them back" nb $n give
 is "explain -j of a pipe, which is read more than once" \
 	"$(cat "$tmp/good.nft" | "$NFT_BPF" explain -j -f -)" "$("$NFT_BPF" explain -j -f "$tmp/good.nft")"
 
+# --dump is a look at something: what does not print it does not go on to load.
+in_ns $n nft flush ruleset
+for words in "-f $tmp/good.nft" "add table ip dumped" take; do
+	out=$(nb $n --dump=ir $words 2>&1)
+	is "--dump with ${words%% *}: usage" $? 2
+	like "--dump with ${words%% *}: says what to do" "$out" 'explain --dump=ir .*nothing was done'
+done
+is "nothing was loaded" "$(in_ns $n nft list tables)" ""
+ok "--dump with explain" "$NFT_BPF" --dump=ir explain -f "$tmp/good.nft"
+
 # Two at once: both work, one after the other.
 ok "load for two" nb $n -f "$tmp/good.nft"
 nb $n -f "$tmp/good.nft" & a=$!
