@@ -122,7 +122,8 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	} else if (!(s->flags & NFT_SET_CONSTANT) && !lw->opt->named_sets) {
 		ls->code = "set-named";
 		ls->why = "elements of named sets can change, which has no lowering yet";
-	} else if (lw->opt->no_elem_counts && !lower_set_is_dynamic(lw, s) && !(s->flags & NFT_SET_CONSTANT) && keeps_counts(s)) {
+	} else if (lw->opt->no_elem_counts && !(s->flags & NFT_SET_CONSTANT) &&
+		   !lower_set_is_dynamic(lw, s) && keeps_counts(s)) {
 		ls->code = "set-elem-state";
 		ls->why = "what its elements count cannot be listed yet";
 	} else if (!s->key_len || s->key_len > IR_MAX_WIDTH || !data || data > IR_MAX_WIDTH) {

@@ -127,7 +127,8 @@ static int pin_data(struct takeover *tk)
 		const char *name = bpf_map__name(map), *section = strstr(name, ".data.");
 
 		/* ".data.state" is the state; counters are pinned with their seeds */
-		if (err || strncmp(name, "dyn_", 4) == 0 || strstr(name, ".bss") || strstr(name, ".rodata") || strstr(name, ".kconfig"))
+		if (err || strncmp(name, "dyn_", 4) == 0 || strstr(name, ".bss") ||
+		    strstr(name, ".rodata") || strstr(name, ".kconfig"))
 			continue;
 		err = gen_pin(tk->rt, tk->gen, section ? section + strlen(".data.") : name,
 			      bpf_map__fd(map), tk->ds);

@@ -151,9 +151,11 @@ static char *make_list(void)
 	for (uint32_t i = 0; i < l.n_states; i++)
 		fprintf(out, "state #%u (counter)\n", i);
 	/* Its rules come first. */
-	fprintf(out, "%s%schain v4 ip t a base hook input priority 0 policy accept {\n"
-		"rule 1 handle 1 { 0: verdict jump families }\n}\nprog p v4 hook input priority 0 { (v4 ip t a) (v4 ip t b) }\n", l.sets,
-		l.text);
+	fprintf(out,
+		"%s%schain v4 ip t a base hook input priority 0 policy accept {\n"
+		"rule 1 handle 1 { 0: verdict jump families }\n}\n"
+		"prog p v4 hook input priority 0 { (v4 ip t a) (v4 ip t b) }\n",
+		l.sets, l.text);
 	fclose(out);
 	free(l.text);
 	free(l.sets);

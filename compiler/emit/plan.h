@@ -73,7 +73,8 @@ struct plan_chain {
 struct plan {
 	struct plan_chain *chains; /* callers before callees; [0] is the root */
 	uint32_t n_chains;
-	uint32_t *index;    /* ir_chain.id, of a template the model's → number here, PLAN_NONE: not reached */
+	/* By ir_chain.id, of a template the model's: number here; PLAN_NONE: not reached. */
+	uint32_t *index;
 	uint32_t n_functions; /* with parts, without the program */
 	uint32_t *groups; /* by number of the group: number here */
 	uint32_t n_record_levels;
