@@ -33,7 +33,7 @@ static int ctx_options(struct nft_ctx *ctx, const struct difftest_options *opt)
 
 /* Runs nft on the file in the thread's namespace; what it said, malloc'ed, in @ret_message. */
 static int run_nft(const struct difftest_options *opt, const char *file, const char *text,
-		   bool dry_run, char **ret_message)
+		   char **ret_message)
 {
 	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	int err;
@@ -42,7 +42,6 @@ static int run_nft(const struct difftest_options *opt, const char *file, const c
 		return -ENOMEM;
 	nft_ctx_buffer_output(ctx);
 	nft_ctx_buffer_error(ctx);
-	nft_ctx_set_dry_run(ctx, dry_run);
 	err = ctx_options(ctx, opt);
 	if (!err)
 		err = file ? nft_run_cmd_from_filename(ctx, file) :
@@ -60,8 +59,8 @@ static const char *file_of(const struct difftest *dt, enum lab_side_id side)
 	return dt->text ? NULL : dt->opt->file;
 }
 
-/* Dry runs until no device is missing any more. */
-static int add_missing_devs(struct difftest *dt, enum lab_side_id side)
+/* Loads, which does all or nothing, until no device is missing any more. */
+static int load_side(struct difftest *dt, enum lab_side_id side)
 {
 	for (int round = 0; round < LAB_MAX_DEVS; round++) {
 		AUTO_FREE char *message = NULL;
@@ -69,7 +68,7 @@ static int add_missing_devs(struct difftest *dt, enum lab_side_id side)
 
 		if (err)
 			return err;
-		err = run_nft(dt->opt, file_of(dt, side), dt->text, true, &message);
+		err = run_nft(dt->opt, file_of(dt, side), dt->text, &message);
 		lab_leave(dt->lab);
 		if (!err)
 			return 0;
@@ -83,20 +82,6 @@ static int add_missing_devs(struct difftest *dt, enum lab_side_id side)
 		}
 	}
 	return -EINVAL;
-}
-
-static int load_side(struct difftest *dt, enum lab_side_id side)
-{
-	AUTO_FREE char *message = NULL;
-	int err = lab_enter(dt->lab, side);
-
-	if (err)
-		return err;
-	err = run_nft(dt->opt, file_of(dt, side), dt->text, false, &message);
-	lab_leave(dt->lab);
-	if (err && !dt->opt->quiet)
-		fputs(message, stderr);
-	return err;
 }
 
 static int dump_model(struct difftest *dt)
@@ -147,14 +132,12 @@ int dt_load(struct difftest *dt)
 	if (!err && dt->opt->replay)
 		err = replay_devices(dt->lab, dt->text, &dt->ds);
 	for (unsigned int i = 0; i < N_SIDES && !err; i++)
-		err = add_missing_devs(dt, i);
+		err = load_side(dt, i);
 	/* One to come from and one to go to, at least. */
 	if (!err)
 		err = lab_add_dev(dt->lab, "difftest0", 0, &dt->ds);
 	if (!err)
 		err = lab_add_dev(dt->lab, "difftest1", 0, &dt->ds);
-	for (unsigned int i = 0; i < N_SIDES && !err; i++)
-		err = load_side(dt, i);
 	if (!err)
 		err = dump_model(dt);
 	if (!err)
