@@ -366,6 +366,7 @@ int set_table_get(struct ir *ir, struct ir_set *set, const struct set_table **re
 
 	if (!set->table) {
 		set->table = ARENA_NEW(ir->arena, struct set_table);
+		set->table->map = set->id;
 		err = make_table(ir, set, set->table, ret_why);
 		if (err) {
 			set_table_free(set);

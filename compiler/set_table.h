@@ -53,6 +53,9 @@ struct set_table {
 	void *blob;			 /* NULL: CODE; index: the element's place in set->elems */
 	size_t blob_size;
 	struct classify_info info;
+	/* set_place.c: which set's map holds the blob, and where. */
+	uint32_t map, map_offset;
+	bool shares; /* others' are in there, too */
 };
 
 /*
@@ -66,6 +69,11 @@ void set_table_free(struct ir_set *set);
  * same as the set's own; then indexes are that one's. False: nothing was changed.
  */
 bool set_table_adopt(struct ir_set *set, void *blob, size_t size);
+
+/* set_place.c: gives each blob its place; until then each has a map of its own. */
+void set_tables_place(struct ir *ir);
+/* Bytes of the map that is called by the set with id @map. */
+size_t set_map_size(const struct ir *ir, uint32_t map);
 
 /* The form alone, which may turn out not to be possible. */
 enum set_form set_table_form(const struct ir_set *set);

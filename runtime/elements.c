@@ -39,7 +39,7 @@ static void update_fini(struct update *u)
 struct target {
 	const struct mf_set *mf;
 	const struct set *set;
-	void *blob;
+	void *map, *blob; /* the blob is in the map, which others may be in, too */
 	size_t size, use_size;
 	struct set_use *use, *all_use;
 	struct classify_shape shape;
@@ -49,8 +49,8 @@ struct target {
 
 static void target_fini(struct target *t)
 {
-	if (t->blob)
-		rt_array_unmap(t->blob, t->size);
+	if (t->map)
+		rt_array_unmap(t->map, t->size);
 	if (t->all_use)
 		munmap(t->all_use, t->use_size);
 }
@@ -61,7 +61,7 @@ static int target_open(const struct update *u, const struct mf_set *mf, struct t
 	int AUTO_CLOSE use = -1;
 	char AUTO_FREE *name = NULL;
 	void *map;
-	int err = path_printf(&name, "set_%u", mf->id);
+	int err = path_printf(&name, "set_%u", mf->map);
 
 	t->mf = mf;
 	if (!err)
@@ -69,14 +69,17 @@ static int target_open(const struct update *u, const struct mf_set *mf, struct t
 	if (!err)
 		err = gen_get(u->rt, u->gen, "set_use", &use);
 	if (!err)
-		err = rt_array_map_lazy(fd, &t->blob, &t->size);
+		err = rt_array_map_lazy(fd, &t->map, &t->size);
 	if (!err)
 		err = rt_array_map(use, true, &map, &t->use_size, NULL, NULL);
 	if (err)
 		return err;
 	t->all_use = map;
 	t->use = &t->all_use[mf->id];
-	return classify_shape(t->blob, t->size, &t->shape);
+	if (mf->map_offset >= t->size)
+		return -EINVAL;
+	t->blob = (char *)t->map + mf->map_offset;
+	return classify_shape(t->blob, t->size - mf->map_offset, &t->shape);
 }
 
 static int settle(struct target *t)

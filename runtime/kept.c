@@ -19,12 +19,12 @@
 #include "manifest.h"
 #include "sets.h"
 
-/* One whose map may be changed in place and may stay; elements that keep something have numbers of
+/* One whose map is its own, may be changed in place and may stay; elements that keep something have numbers of
  * this generation's in it. */
 static bool may_stay(const struct ir_set *s)
 {
 	return s->is_mutable && !s->is_dynamic && !s->has_timeout && !s->n_states && s->origin &&
-	       s->table && s->table->blob;
+	       s->table && s->table->blob && !s->table->shares;
 }
 
 /* The @nth of the set's: a verdict map of an inet table has one for each family. */
@@ -105,7 +105,7 @@ void sets_keep(const struct runtime *rt, uint32_t ruleset, const struct ir *ir)
 		if (s->stays || !may_stay(s))
 			continue;
 		mf = find(m, s->origin, place_among_its_kind(ir, i));
-		s->stays = mf && mf->id < n_use && keep_one(rt, mf, s);
+		s->stays = mf && mf->id < n_use && mf->map == mf->id && keep_one(rt, mf, s);
 		s->old_id = s->stays ? mf->id : 0;
 	}
 	if (use)

@@ -12,7 +12,7 @@
  *	  "progs": [ { "name", "pf", "hook", "priority", "attached" } ],
  *	  "counted": [ { "family", "table", "chain", "first", "n", "shared" } ],
  *	  "objects": [ { "family", "table", "name", "handle", "counter" } ],
- *	  "sets": [ { "family", "table", "name", "id", "verdicts": [ { "code", "chain" } ] } ],
+ *	  "sets": [ { "family", "table", "name", "id", "map", "offset", "verdicts": [ { "code", "chain" } ] } ],
  *	  "dynamic": [ { "family", "table", "name", "id", "exprs": [ { "name", "hex" } ] } ],
  *	  "fixed": true,					some sets change only with the programs
  *	  "counters": { "cpus", "stride", "n" } }
@@ -146,11 +146,12 @@ static json_t *sets_to_json(const struct manifest *m)
 							(int)s->verdicts[k].number, "code",
 							(int)s->verdicts[k].code, "chain",
 							bytes_to_json(s->verdicts[k].chain)));
-		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:o}", "family",
-						   (int)s->family, "table",
+		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:o}",
+						   "family", (int)s->family, "table",
 						   bytes_to_json(s->table), "name",
 						   bytes_to_json(s->name), "id", (int)s->id,
-						   "verdicts", verdicts));
+						   "map", (int)s->map, "offset",
+						   (int)s->map_offset, "verdicts", verdicts));
 	}
 	return a;
 }

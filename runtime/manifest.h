@@ -38,7 +38,8 @@ struct mf_object { /* a named counter that our programs count in, beside the int
 struct mf_set { /* a set whose map can be changed while programs run */
 	uint8_t family;
 	const char *table, *name;
-	uint32_t id; /* of its map, "set_ID" */
+	uint32_t id;
+	uint32_t map, map_offset; /* in the map "set_MAP", its own if MAP is its id */
 	/* What a verdict map may say; else empty. */
 	struct mf_verdict {
 		uint32_t number; /* as elements' records have it */

@@ -184,6 +184,8 @@ static int make_sets(const struct rt_plan *p, struct manifest *m)
 		s->table = set->origin->table->name;
 		s->name = set->origin->name;
 		s->id = set->id;
+		s->map = set->table->map;
+		s->map_offset = set->table->map_offset;
 		err = make_verdicts(set->table, s);
 		m->n_sets++;
 	}

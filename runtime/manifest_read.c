@@ -224,6 +224,8 @@ static bool read_set(struct manifest *m, const json_t *o, struct mf_set *s)
 	s->table = get_bytes(m, o, "table");
 	s->name = get_bytes(m, o, "name");
 	s->id = (uint32_t)get_int(o, "id");
+	s->map = json_object_get(o, "map") ? (uint32_t)get_int(o, "map") : s->id;
+	s->map_offset = (uint32_t)get_int(o, "offset");
 	s->verdicts = new_array(verdicts, sizeof(*s->verdicts), &s->n_verdicts);
 	for (uint32_t i = 0; i < s->n_verdicts; i++) {
 		const json_t *v = json_array_get(verdicts, i);

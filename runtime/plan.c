@@ -18,6 +18,7 @@
 #include <linux/netfilter_ipv4.h>
 
 #include "../compiler/opt/opt.h"
+#include "../compiler/set_table.h"
 #include "place.h"
 #include "sets.h"
 #include "plan.h"
@@ -400,8 +401,10 @@ static int attempt(struct planning *pl)
 
 	if (err || pl->plan.lowered.ir->n_progs == 0)
 		return err;
-	if (pl->rt)
+	if (pl->rt) {
+		set_tables_place(pl->plan.lowered.ir);
 		sets_keep(pl->rt, pl->ruleset, pl->plan.lowered.ir);
+	}
 	pl->plan.ms_lower += ms_now() - begin;
 	compile(pl);
 	if (pl->plan.lowered.ir->n_progs == 0)

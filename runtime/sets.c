@@ -14,16 +14,22 @@
 #include "../compiler/set_table.h"
 #include "priv.h"
 
-static int bring_one(const struct set_table *t, struct bpf_map *map)
+/* The map called by the set with id @id, with every blob that has its place there. */
+static int bring_new(const struct ir *ir, uint32_t id, struct bpf_map *map)
 {
 	int AUTO_CLOSE fd = -1;
 	size_t size;
 	void *value;
-	int err = rt_array_create("nb_set", (uint32_t)t->blob_size, 1, &fd, &value, &size);
+	int err = rt_array_create("nb_set", (uint32_t)set_map_size(ir, id), 1, &fd, &value, &size);
 
 	if (err)
 		return err;
-	memcpy(value, t->blob, t->blob_size);
+	for (uint32_t i = 0; i < ir->n_sets; i++) {
+		const struct set_table *t = ir->sets[i]->table;
+
+		if (t && t->blob && t->map == id)
+			memcpy((char *)value + t->map_offset, t->blob, t->blob_size);
+	}
 	munmap(value, size);
 	return bpf_map__reuse_fd(map, fd);
 }
@@ -48,7 +54,7 @@ int sets_bring(const struct runtime *rt, const struct ir *ir, struct bpf_object 
 		struct bpf_map *map;
 		char name[32];
 
-		if (!t || !t->blob)
+		if (!t || !t->blob || t->map_offset)
 			continue;
 		snprintf(name, sizeof(name), ".data.set_%u", ir->sets[i]->id);
 		map = bpf_object__find_map_by_name(obj, name);
@@ -56,7 +62,7 @@ int sets_bring(const struct runtime *rt, const struct ir *ir, struct bpf_object 
 		if (map && ir->sets[i]->stays)
 			err = bring_old(rt, ir->sets[i]->old_id, map);
 		else if (map)
-			err = bring_one(t, map);
+			err = bring_new(ir, t->map, map);
 	}
 	return err;
 }

@@ -8,7 +8,8 @@
 
 enum { BPF_FUNC_ktime_get_ns = 5 };
 
-LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, size_t size)
+static LLVMValueRef add_global(struct gen *g, const char *name, const char *section,
+			       const void *blob, size_t size)
 {
 	LLVMValueRef v = LLVMGetNamedGlobal(g->mod, name);
 	LLVMTypeRef type;
@@ -21,10 +22,20 @@ LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, 
 	v = LLVMAddGlobal(g->mod, type, name);
 	LLVMSetInitializer(v, blob ? LLVMConstStringInContext(g->ctx, blob, (unsigned)size, 1) :
 				     LLVMConstNull(type));
-	LLVMSetSection(v, arena_printf(g->arena, ".data.%s", name));
+	LLVMSetSection(v, arena_printf(g->arena, ".data.%s", section));
 	LLVMSetAlignment(v, 64);
 	gen_debug_global(g, v, gen_debug_bytes(g, size));
 	return v;
+}
+
+LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, size_t size)
+{
+	return add_global(g, name, name, blob, size);
+}
+
+LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size)
+{
+	return add_global(g, name, "tables", blob, size);
 }
 
 static LLVMValueRef key_memory(struct gen *g, LLVMTypeRef type, uint32_t i)

@@ -13,6 +13,8 @@
  * the object, and what stands there is of no use.
  */
 LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, size_t size);
+/* A part of the map of all that no one ever changes: a program has 64 maps at most. */
+LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size);
 /* An index, or CLASSIFY_MISS. @fields: one key; of BOXES its fields. */
 LLVMValueRef gen_blob_find(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
 			   const struct val *fields, uint32_t n);

@@ -127,9 +127,8 @@ static void follow_record(struct gen *g, const struct look_up *l, const LLVMValu
 
 static void search_blob(struct gen *g, const struct look_up *l)
 {
-	/* The blob is a map of its own: section .data.disp_ID. */
 	const char *name = arena_printf(g->arena, "disp_%u", l->d->id);
-	LLVMValueRef blob = gen_blob_global(g, name, l->t->blob, l->t->blob_size);
+	LLVMValueRef blob = gen_blob_table(g, name, l->t->blob, l->t->blob_size);
 	LLVMValueRef index = call_classify(g, l, blob), words[1 + DISPATCH_MAX_NUMBERS];
 	uint32_t n = dispatch_words(l->t);
 

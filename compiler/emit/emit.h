@@ -11,7 +11,8 @@
  *   - .bss nb_counters: cpus blocks of emit_counter_stride() bytes, each n_counters times
  *     { u64 packets, bytes }; block of a CPU: cpu & (cpus - 1)
  *   - .data.state nb_state: ir->shared_state_size bytes, initialised
- *   - .data.set_ID: one per ir_set that is a blob (set_table.h); .data.disp_ID: one per dispatch
+ *   - .data.set_ID: the blob of an ir_set (set_table.h), or those of several (set_place.c)
+ *   - .data.tables: disp_ID, one per dispatch, and tmpl_ID, the records of a template
  *   - BTF and CO-RE records for all of it; line info: file "FAMILY TABLE CHAIN", line = rule index
  */
 #ifndef NFT_BPF_COMPILER_EMIT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Records of templates (template.h): the running chain's number lies in the frame, in a word of its
- * own for each level of such chains that call each other; all records of a template are a map.
+ * own for each level of such chains that call each other; all records of a template are a table.
  */
 #include "../template.h"
 #include "blob.h"
@@ -27,7 +27,7 @@ static LLVMValueRef records(struct gen *g, const struct ir_template *t)
 		return map;
 	bytes = arena_alloc(g->arena, size);
 	memcpy(bytes, t->records, (size_t)t->n * t->n_words * sizeof(uint32_t));
-	return gen_blob_global(g, name, bytes, size);
+	return gen_blob_table(g, name, bytes, size);
 }
 
 static uint32_t slot(struct gen *g, uint32_t chain)

@@ -278,12 +278,20 @@ static void run_kind(struct gen *g, const struct search *s, const struct set_tab
 	gen_at(g, done);
 }
 
+static LLVMValueRef blob_of(struct gen *g, const struct ir_set *set, const struct set_table *t)
+{
+	bool elsewhere = g->opt->sets_elsewhere;
+	const char *name = arena_printf(g->arena, "set_%u", elsewhere ? t->map : set->id);
+	LLVMValueRef map = gen_blob_global(g, name, elsewhere ? NULL : t->blob, t->blob_size);
+	LLVMValueRef at = gen_i64(g, t->map_offset);
+
+	return elsewhere && t->map_offset ? LLVMConstGEP2(g->i8, map, &at, 1) : map;
+}
+
 static void search_blob(struct gen *g, const struct search *s, const struct set_table *t,
 			LLVMBasicBlockRef miss)
 {
-	const char *name = arena_printf(g->arena, "set_%u", s->set->id);
-	LLVMValueRef blob = gen_blob_global(g, name, g->opt->sets_elsewhere ? NULL : t->blob,
-					    t->blob_size);
+	LLVMValueRef blob = blob_of(g, s->set, t);
 	LLVMValueRef index = require_index(g, t, find_in_blob(g, s, t, blob), miss);
 	struct val data;
 
