@@ -226,7 +226,7 @@ static void judge(struct difftest *dt, const struct packet *p, size_t number, si
 	v.nft = goes_on(&dt->trail[SIDE_NFT], i, next);
 	v.bpf = goes_on(&dt->trail[SIDE_BPF], i, next);
 	has_prio = prio_behind(dt, ev, next, &prio);
-	v.drawn = has_other_id(&dt->trail[SIDE_NFT].events[i], ev);
+	v.drawn = dt->reads_ids && has_other_id(&dt->trail[SIDE_NFT].events[i], ev);
 	dt->n_ids_drawn += v.drawn;
 	if (has_prio && dt->eval && v.drawn) {
 		v.eval_nft = eval_check_verdict(dt->eval, EVAL_NFT_ALONE,

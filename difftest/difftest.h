@@ -108,8 +108,9 @@ struct difftest {
 	struct ruleset *model;
 	struct lower_result lowered; /* what the test packets are made from */
 	bool loaded;		     /* programs are in place in the second namespace */
-	bool fragments_sent;	     /* later fragments: counters may differ from now on */
-	uint64_t n_ids_drawn;	     /* packets at a hook, the same but for an id the kernel drew */
+	size_t n_fragments_sent;     /* later ones: counters may differ by these from now on */
+	bool reads_ids;		     /* rules of either side look at IP ids */
+	uint64_t n_ids_drawn;	     /* packets at a hook, the same but for an id that rules look at */
 	struct dt_hook hooks[2][5];  /* [0] v4, [1] v6 */
 	struct eval_check *eval;
 	struct trail trail[N_SIDES];
@@ -126,6 +127,9 @@ static inline unsigned int dt_pf_index(uint8_t pf)
 /* Devices, rulesets in both namespaces, model, IR. -EINVAL: refused by nft, which said why. */
 int dt_load(struct difftest *dt);
 void dt_unload(struct difftest *dt);
+
+/* ---- drawn.c ---- */
+bool dt_reads_ids(const struct ruleset *rs);
 
 /* ---- hooks.c ---- */
 

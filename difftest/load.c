@@ -140,6 +140,8 @@ int dt_load(struct difftest *dt)
 		err = lab_add_dev(dt->lab, "difftest1", 0, &dt->ds);
 	if (!err)
 		err = dump_model(dt);
+	if (!err) /* of another ruleset on the other side nothing is known */
+		dt->reads_ids = dt->opt->against || dt_reads_ids(dt->model);
 	if (!err)
 		err = lower_ruleset(dt->model, &lower, &dt->ds, &dt->lowered);
 	if (!err)

@@ -123,7 +123,7 @@ int dt_run(struct difftest *dt, struct list *packets)
 	list_for_each(p, packets, node) {
 		if (err || !is_later_fragment(p))
 			continue;
-		dt->fragments_sent = true;
+		dt->n_fragments_sent++;
 		err = run_one(dt, p);
 	}
 	return err;

@@ -4,7 +4,7 @@
  *
  * nft_payload_eval(): bytes outside the packet end the rule; a link layer load needs such a header;
  * a transport load needs a known transport protocol and no later fragment. (Up to 6.18 the fast
- * path of transport loads forgets the fragment, see doc/semantics.md.)
+ * path of transport loads forgets the fragment, see doc/nft-bpf.8.)
  */
 #include <linux/netfilter/nf_tables.h>
 
