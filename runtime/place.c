@@ -40,7 +40,7 @@ static void bound(struct place_gap *gap, int64_t priority, bool before)
 		gap->high = MIN(gap->high, priority);
 }
 
-/* iptables' own can be asked for (plan.c). */
+/* iptables' own can be asked for (iptables.c). */
 static bool is_kernels(int32_t priority)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

@@ -15,4 +15,10 @@ int place_gap(const struct lower_result *lr, const struct ir_prog *p, struct pla
 /* The @k-th best place: the wanted one, those above it, those below. false: no more. */
 bool place_candidate(const struct place_gap *gap, int32_t wanted, uint32_t k, int32_t *ret);
 
+/* ---- iptables.c ---- */
+
+/* Has legacy iptables a table there, or also rules in it? Whether before or behind is not known. */
+bool iptables_is_at(uint8_t pf, int32_t priority);
+bool iptables_has_rules_at(uint8_t pf, int32_t priority, uint8_t hook);
+
 #endif

@@ -15,7 +15,6 @@
 
 #include <bpf/libbpf.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter_ipv4.h>
 
 #include "../compiler/opt/opt.h"
 #include "../compiler/set_table.h"
@@ -214,37 +213,16 @@ static int attach_at(struct planning *pl, const struct ir_prog *p, const struct 
 	return 0;
 }
 
-/* Does legacy iptables have a hook at this priority in the namespace? Its place there is not known. */
-static bool iptables_is_at(uint8_t pf, int32_t priority)
-{
-	static const struct {
-		int32_t priority;
-		const char *table;
-	} tables[] = { { NF_IP_PRI_RAW, "raw\n" },
-		       { NF_IP_PRI_MANGLE, "mangle\n" },
-		       { NF_IP_PRI_FILTER, "filter\n" },
-		       { NF_IP_PRI_SECURITY, "security\n" } };
-	FILE *f = fopen(pf == NFPROTO_IPV4 ? "/proc/thread-self/net/ip_tables_names" :
-					     "/proc/thread-self/net/ip6_tables_names", "re");
-	bool found = false;
-	char line[64];
-
-	while (f && fgets(line, sizeof(line), f))
-		for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
-			found |= tables[i].priority == priority &&
-				 strcmp(tables[i].table, line) == 0;
-	if (f)
-		fclose(f);
-	return found;
-}
-
 static int place_one(struct planning *pl, const struct ir_prog *p, const struct rt_place *before,
 		     struct diags *why, int32_t *ret)
 {
 	struct place_gap gap;
 	int err = place_gap(&pl->plan.lowered, p, &gap);
 
-	if (!err && p->bases[0]->is_front && iptables_is_at(p->pf, p->priority))
+	/* Before or behind an empty table makes no difference; right before a chain has to be just there. */
+	if (!err && (p->bases[0]->is_front ?
+			     iptables_is_at(p->pf, p->priority) :
+			     iptables_has_rules_at(p->pf, p->priority, p->hook)))
 		err = -EBUSY;
 	if (err)
 		return err;
