@@ -34,6 +34,7 @@ struct table {
 	struct list chains, sets, objects, flowtables;
 	void *index;	/* names -> objects, private to ruleset.c */
 	bool parked;	/* the kernel's table is dormant because we made it so */
+	bool remade;	/* made anew since our programs were loaded: what they keep is not its */
 	uint32_t use;	/* free for the reader */
 };
 

@@ -154,12 +154,14 @@ static int dump_all(struct dump *d)
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (d->opt->sets_only && kinds[i] != NFT_MSG_GETTABLE && kinds[i] != NFT_MSG_GETSET)
 			continue;
+		if (d->opt->tables_only && kinds[i] != NFT_MSG_GETTABLE)
+			continue;
 		err = dump_some(d, kinds[i], d->opt->family, NULL, NULL);
 		if (err < 0)
 			return err;
 	}
 	err = dump_elements(d);
-	return err || d->opt->sets_only ? err : dump_rules(d);
+	return err || d->opt->sets_only || d->opt->tables_only ? err : dump_rules(d);
 }
 
 /* -EINTR: the ruleset moved meanwhile. */

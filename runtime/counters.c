@@ -304,7 +304,7 @@ static int overlay_rules(struct runtime *rt, const struct counters *c, const str
 		const struct table *t = ruleset_find_table(rs, counted->family, counted->table);
 
 		end = end_of_table(m, i);
-		if (t)
+		if (t && !t->remade)
 			err = overlay_table(rt, c, t, i, end);
 	}
 	return err;
@@ -316,7 +316,7 @@ static void overlay_objects(struct runtime *rt, const struct counters *c, const 
 		const struct mf_object *mo = &c->manifest->objects[i];
 		const struct table *t = ruleset_find_table(rs, mo->family, mo->table);
 		const struct object *o =
-			t ? table_find_object(t, NFT_OBJECT_COUNTER, mo->name) : NULL;
+			t && !t->remade ? table_find_object(t, NFT_OBJECT_COUNTER, mo->name) : NULL;
 
 		/* One of another handle was given our count when it was made (park_objects.c). */
 		if (o && (!mo->handle || mo->handle == o->handle))

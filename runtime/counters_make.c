@@ -92,7 +92,7 @@ static void make_rule(struct making *mk, const struct rule *r, uint32_t position
 			.position = position,
 			.expr = st->expr,
 			.counter = st->index,
-			.fresh = r->seq != 0,
+			.fresh = r->seq != 0 || r->chain->table->remade,
 		};
 		seed(mk, st, shared, is_known_to_kernel(r) ? 0 : r->handle);
 	}
@@ -164,7 +164,7 @@ static int make_object(struct making *mk, const struct object *o)
 		.name = o->name,
 		.handle = o->handle,
 		.counter = mk->states[i]->index,
-		.fresh = !o->handle,
+		.fresh = !o->handle || o->table->remade,
 	};
 	seed(mk, mk->states[i], true, o->handle);
 	return 0;

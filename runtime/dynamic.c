@@ -78,7 +78,7 @@ static bool is_of(const struct heads *h, const struct mf_dynamic *d, const struc
 {
 	uint64_t handle = d->id < h->n ? h->array[d->id].handle : 0;
 
-	return s->handle && (!handle || handle == s->handle);
+	return s->handle && (!handle || handle == s->handle) && !s->table->remade;
 }
 
 int dynamic_make(const struct ir *ir, struct manifest *m)

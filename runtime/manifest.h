@@ -20,6 +20,11 @@ struct mf_table { /* off its hooks by being dormant */
 	const char *name;
 };
 
+struct mf_table_id { /* an entry of the map "tables" */
+	uint64_t name; /* hash of it and the family */
+	uint64_t handle; /* 0: not known yet */
+};
+
 struct mf_counted { /* a chain with rules that count in our programs */
 	uint8_t family;
 	const char *table, *chain;
@@ -69,6 +74,8 @@ struct manifest {
 	uint32_t n_chains;
 	struct mf_table *tables;
 	uint32_t n_tables;
+	struct mf_table_id *ids; /* of all tables there were; not part of the JSON */
+	uint32_t n_ids;
 	struct rt_prog_status *progs; /* as far as known without asking the kernel */
 	uint32_t n_progs;
 	struct mf_counted *counted;
@@ -98,5 +105,15 @@ int manifest_write(struct runtime *rt, uint32_t gen, const struct manifest *m, s
 struct mf_chain *manifest_find_chain(const struct manifest *m, uint8_t family, const char *table,
 				     const char *name);
 bool manifest_has_table(const struct manifest *m, uint8_t family, const char *name);
+
+/* ---- tables.c ---- */
+
+/* Pins what is known of the handles of @rs's tables. */
+int tables_make(struct runtime *rt, uint32_t gen, const struct ruleset *rs, struct diags *ds);
+/* After the batch was committed and the kernel's ruleset is that of generation @ruleset. */
+int tables_note_handles(struct runtime *rt, uint32_t gen, uint32_t ruleset, struct diags *ds);
+int tables_read(const struct runtime *rt, uint32_t gen, struct manifest *m);
+/* Is it the table that was there when the manifest was written, and not made anew since? */
+bool tables_is_same(const struct manifest *m, const struct table *t);
 
 #endif

@@ -19,6 +19,7 @@ void manifest_free(struct manifest *m)
 	free(m->strings);
 	free(m->chains);
 	free(m->tables);
+	free(m->ids);
 	free(m->progs);
 	free(m->counted);
 	free(m->objects);
@@ -348,6 +349,9 @@ int manifest_read(const struct runtime *rt, uint32_t gen, struct diags *ds, stru
 	json_decref(json);
 	if (!ok)
 		return rt_error(ds, -EINVAL, "generation %u: its manifest cannot be read", gen);
+	err = tables_read(rt, gen, m);
+	if (err)
+		return err;
 	*ret = TAKE_PTR(m);
 	return 0;
 }

@@ -93,15 +93,21 @@ static int note_live(struct runtime *rt, const struct ruleset *rs)
 
 /* ---- putting back on hooks ---- */
 
+static bool has_dormant(const struct manifest *m, const struct table *t)
+{
+	return m && manifest_has_table(m, t->family, t->name) && tables_is_same(m, t);
+}
+
 static bool we_made_dormant(const struct rt_state *s, const struct table *t)
 {
-	return (s->current && manifest_has_table(s->current, t->family, t->name)) ||
-	       (s->pending && manifest_has_table(s->pending, t->family, t->name));
+	return has_dormant(s->current, t) || has_dormant(s->pending, t);
 }
 
 static const struct mf_chain *find(const struct manifest *m, const struct chain *c)
 {
-	return m ? manifest_find_chain(m, c->table->family, c->table->name, c->name) : NULL;
+	return m && tables_is_same(m, c->table) ?
+		       manifest_find_chain(m, c->table->family, c->table->name, c->name) :
+		       NULL;
 }
 
 static int overlay_chain(const struct rt_state *s, struct chain *c)
@@ -152,6 +158,7 @@ static int overlay(const struct rt_state *s, struct ruleset *rs)
 	int err = 0;
 
 	list_for_each(t, &rs->tables, node) {
+		t->remade = s->current && !tables_is_same(s->current, t);
 		if ((t->flags & NFT_TABLE_F_DORMANT) && we_made_dormant(s, t)) {
 			t->flags &= ~(uint32_t)NFT_TABLE_F_DORMANT;
 			t->parked = true;
@@ -199,15 +206,4 @@ int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret)
 int rt_model_heads(struct runtime *rt, struct diags *ds, struct ruleset **ret)
 {
 	return read_model(rt, false, ds, ret);
-}
-
-int rt_counters_into_model(struct runtime *rt, struct ruleset *rs, struct diags *ds)
-{
-	struct manifest CLEANUP(manifest_freep) *m = NULL;
-	int err = manifest_read(rt, gen_current(rt), ds, &m);
-
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	err = counters_overlay(rt, m, rs, ds);
-	return err ? err : states_overlay(rt, rs, ds);
 }

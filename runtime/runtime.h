@@ -205,11 +205,6 @@ void rt_status_fini(struct rt_status *st);
  */
 int rt_status_all(struct diags *ds, struct rt_status **ret, size_t *ret_n);
 
-/* ---- counters.c ---- */
-
-/* rt_model() does this already; for a model that is kept while time goes on. */
-int rt_counters_into_model(struct runtime *rt, struct ruleset *rs, struct diags *ds);
-
 /* ---- reset.c ---- */
 
 struct rt_reset_what {

@@ -184,7 +184,7 @@ static void make_table(struct making *mk, const struct table *t)
 		list_for_each (r, &c->rules, node) {
 			k.position++;
 			k.handle = r->handle;
-			k.fresh = r->seq != 0;
+			k.fresh = r->seq != 0 || t->remade;
 			make_kept(mk, r, k);
 		}
 	}
@@ -192,7 +192,7 @@ static void make_table(struct making *mk, const struct table *t)
 	k.handle = 0;
 	list_for_each (o, &t->objects, node) {
 		k.chain = hash_name(k.table, o->name);
-		k.fresh = !o->handle;
+		k.fresh = !o->handle || t->remade;
 		make_kept(mk, o, k);
 	}
 }
@@ -471,6 +471,8 @@ int states_overlay(struct runtime *rt, struct ruleset *rs, struct diags *ds)
 	list_for_each (t, &rs->tables, node) {
 		uint64_t table = hash_table(t);
 
+		if (t->remade)
+			continue;
 		list_for_each (c, &t->chains, node)
 			list_for_each (r, &c->rules, node)
 				if (!err)

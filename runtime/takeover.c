@@ -170,6 +170,8 @@ int takeover_fill(struct takeover *tk)
 			err = states_make(tk->rt, tk->gen, tk->old, tk->rs, tk->plan->lowered.ir,
 					  tk->ds);
 		if (!err)
+			err = tables_make(tk->rt, tk->gen, tk->rs, tk->ds);
+		if (!err)
 			err = manifest_write(tk->rt, tk->gen, tk->m, tk->ds);
 	}
 	if (!err)
@@ -433,6 +435,8 @@ int takeover_run(struct takeover *tk)
 	double begin = ms_now();
 	int err = tk->batch ? commit(tk, tk->batch) : 0;
 
+	if (!err && tk->batch && tk->m)
+		err = tables_note_handles(tk->rt, tk->gen, tk->ruleset, tk->ds);
 	if (!err)
 		err = dynamic_commit(tk->rt, tk->gen, tk->plan->lowered.ir, tk->ds);
 	rt_stop_at("committed");

@@ -237,4 +237,42 @@ nb $r give
 chain_at 6 | in_ns $r nft -f -
 ok "take, where one has the place of the chain" nb $r take
 kill %% 2>/dev/null
+
+# ---- tables that plain nft makes anew, of the same names and handles ----
+nb $r give
+nat='table inet t {\n\tchain nat {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n\t}\n}'
+{
+	echo 'flush ruleset'
+	input 0 accept 'counter comment "n"' 'meta mark 1 quota 100 bytes'
+} >"$tmp/alone.nft"
+{
+	cat "$tmp/alone.nft"
+	printf "$nat"
+} >"$tmp/mixed.nft"
+for shape in alone mixed; do
+	nb $r -f "$tmp/$shape.nft" 2>/dev/null
+	ping4; ping4; ping4
+	in_ns $r nft -f "$tmp/$shape.nft"
+	ok "$shape: take after plain nft" nb $r take
+	is "$shape: rules made anew count anew" "$(count)" 0
+	ping4
+	is "$shape: … from there" "$(count)" 2
+	nb $r give
+	is "$shape: … given back" "$(kernel_count)" 2
+done
+nb $r -f "$tmp/mixed.nft" 2>/dev/null
+printf "flush ruleset\n$nat\ntable inet t {\n\tchain in {\n\t\tdrop\n\t}\n}\n" >"$tmp/regular.nft"
+in_ns $r nft -f "$tmp/regular.nft"
+ok "take, where a chain has become a regular one" nb $r take
+ok "it is no base chain" not grep -q 'hook input' <(nb $r list ruleset)
+ok "… and keeps nobody out" ping4
+nb $r give
+nb $r -f "$tmp/alone.nft"
+{ echo 'flush ruleset'; input 0 drop | sed 's/^table.*/&\n\tflags dormant/'; } >"$tmp/dormant.nft"
+in_ns $r nft -f "$tmp/dormant.nft"
+ok "take, where a table has become dormant" nb $r take
+like "it stays dormant" "$(nb $r list ruleset)" 'flags dormant'
+ok "… and keeps nobody out" ping4
+ok "give" nb $r give
+like "it stays dormant" "$(in_ns $r nft list ruleset)" 'flags dormant'
 plan
