@@ -26,9 +26,24 @@ int nlsock_open(struct nlsock *s, int protocol)
 	return 0;
 }
 
+static struct {
+	bool on;
+	int fds[8];
+	size_t n;
+} lingering;
+
+void nlsock_linger(bool on)
+{
+	lingering.on = on;
+	while (!on && lingering.n)
+		close(lingering.fds[--lingering.n]);
+}
+
 void nlsock_close(struct nlsock *s)
 {
-	if (s->fd >= 0)
+	if (s->fd >= 0 && lingering.on && lingering.n < ARRAY_SIZE(lingering.fds))
+		lingering.fds[lingering.n++] = s->fd;
+	else if (s->fd >= 0)
 		close(s->fd);
 	free(s->buffer);
 	*s = (struct nlsock){.fd = -1};

@@ -20,6 +20,12 @@ struct nlsock {
 
 int nlsock_open(struct nlsock *s, int protocol);
 void nlsock_close(struct nlsock *s);
+/*
+ * Closing a socket of nfnetlink waits until what batches removed is freed (nft_rcv_nl_event()): some
+ * grace periods, which may pass while others are waited for. While @on, sockets are closed later,
+ * all at once by switching it off.
+ */
+void nlsock_linger(bool on);
 
 /*
  * Sends one request (its nlmsg_seq is set) and calls @each for every message of the answer, up to

@@ -105,3 +105,16 @@ int rt_wait_programs(void)
 		return outer;
 	return bpf_map_update_elem(outer, &key, &inner, BPF_ANY);
 }
+
+int rt_accepting_program(void)
+{
+	static const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = NF_ACCEPT },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = (enum bpf_attach_type)RT_ATTACH_NETFILTER);
+
+	return bpf_prog_load((enum bpf_prog_type)RT_PROG_TYPE_NETFILTER, RT_ACCEPTING, "GPL", insns,
+			     ARRAY_SIZE(insns), &opts);
+}

@@ -94,7 +94,7 @@ bool gen_is_lost(const struct runtime *rt)
 		return false;
 	}
 	for (size_t i = 0; i < rt->n_roots; i++)
-		decides |= root_has_program(&rt->roots[i], now & 1);
+		decides |= root_decides(&rt->roots[i], now & 1);
 	return decides;
 }
 

@@ -100,6 +100,9 @@ void rt_array_unmap(void *map, size_t size);
 int rt_map_create_mmapable(const char *name, uint32_t size, uint32_t n, int *ret_fd);
 /* Returns when no program (and no packet) is under way that began before the call. */
 int rt_wait_programs(void);
+/* A descriptor of a program that accepts all, or -errno. */
+int rt_accepting_program(void);
+#define RT_ACCEPTING "nb_accept" /* its name */
 
 /* ---- bpffs.c ---- */
 
@@ -135,6 +138,8 @@ int root_get(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority, uin
 struct root *root_find(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority);
 int root_set_slot(struct root *r, uint32_t parity, int prog_fd); /* prog_fd -1: empties it */
 bool root_has_program(const struct root *r, uint32_t parity);
+/* One that is not just there to accept all. */
+bool root_decides(const struct root *r, uint32_t parity);
 int root_set_verdict(struct root *r, uint32_t parity, uint32_t verdict);
 /* A descriptor of the root's link, or -errno. */
 int root_link(const struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority);

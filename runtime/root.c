@@ -358,6 +358,19 @@ bool root_has_program(const struct root *r, uint32_t parity)
 	return r->slots >= 0 && bpf_map_lookup_elem(r->slots, &parity, &id) == 0;
 }
 
+bool root_decides(const struct root *r, uint32_t parity)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t id, len = sizeof(info);
+	int AUTO_CLOSE fd = -1;
+
+	if (r->slots < 0 || bpf_map_lookup_elem(r->slots, &parity, &id) < 0)
+		return false;
+	fd = bpf_prog_get_fd_by_id(id);
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ||
+	       strcmp(info.name, RT_ACCEPTING) != 0;
+}
+
 int root_set_verdict(struct root *r, uint32_t parity, uint32_t verdict)
 {
 	return bpf_map_update_elem(r->verdicts, &parity, &verdict, BPF_ANY);

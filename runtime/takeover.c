@@ -20,6 +20,7 @@
 #include <linux/netfilter.h>
 
 #include "../netlink/nfnl.h"
+#include "../netlink/sock.h"
 #include "counters.h"
 #include "dynamic.h"
 #include "sets.h"
@@ -102,6 +103,7 @@ static int fill_one(struct takeover *tk, const struct rt_place *place)
 /* A root that has no program in this generation accepts. */
 static int empty_unused(struct takeover *tk)
 {
+	int AUTO_CLOSE accept = -1;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < tk->rt->n_roots; i++) {
@@ -110,8 +112,11 @@ static int empty_unused(struct takeover *tk)
 		if (r->used || r->slots < 0 || r->verdicts < 0)
 			continue;
 		err = root_set_verdict(r, tk->gen & 1, NF_ACCEPT);
-		if (!err)
-			err = root_set_slot(r, tk->gen & 1, -1);
+		if (accept < 0 && root_has_program(r, tk->gen & 1))
+			accept = rt_accepting_program();
+		if (!err) /* it goes away with the root; without it the slot is emptied, which takes longer */
+			err = root_set_slot(r, tk->gen & 1,
+					    root_has_program(r, tk->gen & 1) ? accept : -1);
 		if (err)
 			return rt_error(tk->ds, err, "root %s: cannot be emptied", r->name);
 	}
@@ -380,12 +385,29 @@ static bool anything_decided(const struct takeover *tk)
 	return tk->old && gen_exists(tk->rt, tk->old);
 }
 
+/* Is there a chain that the interpreter is to run, where programs were before? */
+static bool anything_interpreted(const struct takeover *tk)
+{
+	const struct table *t;
+	const struct chain *c;
+
+	list_for_each(t, &tk->rs->tables, node) {
+		if (t->family != NFPROTO_IPV4 && t->family != NFPROTO_IPV6 &&
+		    t->family != NFPROTO_INET)
+			continue;
+		list_for_each(c, &t->chains, node)
+			if (c->is_base && !plan_compiles(tk->plan, c))
+				return true;
+	}
+	return false;
+}
+
 static int flip(struct takeover *tk)
 {
 	int err = 0;
 
 	/* One that is past the place of a chain just put back must not meet a root just emptied. */
-	if (anything_decided(tk))
+	if (anything_decided(tk) && anything_interpreted(tk))
 		err = rt_wait_programs();
 	if (err)
 		return rt_error(tk->ds, err, "cannot wait for packets under way");
@@ -401,6 +423,22 @@ static int flip(struct takeover *tk)
 	return err;
 }
 
+static int program_of(const struct takeover *tk, const struct root *r)
+{
+	for (uint32_t i = 0; i < tk->plan->n_places; i++) {
+		const struct rt_place *place = &tk->plan->places[i];
+
+		if (place->prog->pf == r->pf && place->prog->hook == r->hook &&
+		    place->priority == r->priority)
+			return object_prog_fd(tk->obj, place->prog);
+	}
+	return -1;
+}
+
+/*
+ * The old program gives way to the new one, so both slots have it: taking one out of a slot waits
+ * for a grace period each time (bpf_arch_poke_desc_update()), putting another one in does not.
+ */
 static int drop(struct takeover *tk)
 {
 	uint32_t AUTO_FREE *gens = NULL;
@@ -413,7 +451,7 @@ static int drop(struct takeover *tk)
 		if (!r->used)
 			err = root_remove(tk->rt, r);
 		else
-			err = root_set_slot(r, !(tk->gen & 1), -1);
+			err = root_set_slot(r, !(tk->gen & 1), program_of(tk, r));
 	}
 	if (err)
 		return rt_error(tk->ds, err, "cannot remove what was replaced");
@@ -433,7 +471,10 @@ static int drop(struct takeover *tk)
 int takeover_run(struct takeover *tk)
 {
 	double begin = ms_now();
-	int err = tk->batch ? commit(tk, tk->batch) : 0;
+	int err;
+
+	nlsock_linger(true);
+	err = tk->batch ? commit(tk, tk->batch) : 0;
 
 	if (!err && tk->batch && tk->m)
 		err = tables_note_handles(tk->rt, tk->gen, tk->ruleset, tk->ds);
@@ -460,6 +501,7 @@ int takeover_run(struct takeover *tk)
 		tk->rt->words[RT_WORD_RULESET].value = tk->ruleset;
 	if (!err)
 		err = drop(tk);
+	nlsock_linger(false);
 	tk->plan->ms_commit = ms_now() - begin;
 	return err;
 }
