@@ -82,11 +82,22 @@ static void print_template(const struct ir_chain *c)
 	       pf_text(c), t->n, t->members[0]->name, 4 * t->n_words);
 }
 
+static void print_known(const struct ir_chain *c)
+{
+	if (c->n_known)
+		printf("\t\t%s %u condition%s always hold%s where %s asked, and %s not tested\n",
+		       pf_text(c), c->n_known, c->n_known == 1 ? "" : "s",
+		       c->n_known == 1 ? "s" : "", c->n_known == 1 ? "it is" : "they are",
+		       c->n_known == 1 ? "is" : "are");
+}
+
 void explain_look_ups(const struct ir *ir, const struct chain *c)
 {
 	for (uint32_t i = 0; i < ir->n_chains; i++) {
 		const struct ir_chain *ic = ir->chains[i];
 
+		if (ic->origin == c)
+			print_known(ic);
 		if (ic->origin == c && ic->template)
 			print_template(ic);
 		for (uint32_t r = 0; ic->origin == c && r < ic->n_rules; r++)

@@ -337,6 +337,7 @@ struct ir_chain {
 	bool is_front;	/* a copy that runs in front of an interpreted base chain */
 	struct ir_template *template; /* of which this is number @record; NULL: of none */
 	uint32_t record;
+	uint32_t n_known; /* guards that the optimiser took out, because they hold here anyway */
 	const struct chain *origin;
 };
 

@@ -484,6 +484,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(test_golden, (void *)"runs"),
+		cmocka_unit_test_prestate(test_golden, (void *)"known"),
 		cmocka_unit_test(test_random_lists),
 		cmocka_unit_test(test_large_targets),
 	};

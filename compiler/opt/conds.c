@@ -17,89 +17,6 @@ struct reader {
 	bool several; /* the step is more than one condition */
 };
 
-struct ranges {
-	struct opt_range r[OPT_MAX_RANGES];
-	uint32_t n;
-};
-
-static const uint8_t *filled(struct ir *ir, uint32_t width, uint8_t with)
-{
-	uint8_t *bytes = arena_alloc(ir->arena, width);
-
-	memset(bytes, with, width);
-	return bytes;
-}
-
-/* The next byte string up or down; false: there is none. */
-static bool neighbour(struct ir *ir, const uint8_t *from, uint32_t width, bool up,
-		      const uint8_t **ret)
-{
-	uint8_t *b = arena_memdup(ir->arena, from, width);
-
-	for (uint32_t i = width; i-- > 0;) {
-		if (up ? ++b[i] != 0 : b[i]-- != 0) {
-			*ret = b;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* ---- sets of ranges ---- */
-
-/* What no range holds; false: too many. */
-static bool complement(struct ir *ir, const struct ranges *of, uint32_t width, struct ranges *ret)
-{
-	const uint8_t *from = filled(ir, width, 0);
-	bool open = true;
-
-	ret->n = 0;
-	for (uint32_t i = 0; i < of->n && open; i++) {
-		if (memcmp(from, of->r[i].lo, width) < 0) {
-			if (ret->n == OPT_MAX_RANGES)
-				return false;
-			ret->r[ret->n].lo = from;
-			neighbour(ir, of->r[i].lo, width, false, &ret->r[ret->n++].hi);
-		}
-		open = neighbour(ir, of->r[i].hi, width, true, &from);
-	}
-	if (open) {
-		if (ret->n == OPT_MAX_RANGES)
-			return false;
-		ret->r[ret->n++] = (struct opt_range){from, filled(ir, width, 0xff)};
-	}
-	return true;
-}
-
-static const uint8_t *later(const uint8_t *a, const uint8_t *b, uint32_t width)
-{
-	return memcmp(a, b, width) >= 0 ? a : b;
-}
-
-static const uint8_t *earlier(const uint8_t *a, const uint8_t *b, uint32_t width)
-{
-	return memcmp(a, b, width) <= 0 ? a : b;
-}
-
-static bool intersect(const struct opt_cond *a, const struct ranges *b, uint32_t width,
-		      struct ranges *ret)
-{
-	ret->n = 0;
-	for (uint32_t i = 0; i < a->n_ranges; i++) {
-		for (uint32_t k = 0; k < b->n; k++) {
-			const uint8_t *lo = later(a->ranges[i].lo, b->r[k].lo, width);
-			const uint8_t *hi = earlier(a->ranges[i].hi, b->r[k].hi, width);
-
-			if (memcmp(lo, hi, width) > 0)
-				continue;
-			if (ret->n == OPT_MAX_RANGES)
-				return false;
-			ret->r[ret->n++] = (struct opt_range){lo, hi};
-		}
-	}
-	return true;
-}
-
 /* ---- masks ---- */
 
 /* Ones, then zeros. */
@@ -124,7 +41,7 @@ static bool is_prefix_mask(const struct ir_sel *s)
 }
 
 /* Values whose masked part lies in the ranges. */
-static void unmask(struct ir *ir, const struct ir_sel *mask, struct ranges *r)
+static void unmask(struct ir *ir, const struct ir_sel *mask, struct opt_ranges *r)
 {
 	uint32_t n = 0, width = mask->width;
 
@@ -141,7 +58,7 @@ static void unmask(struct ir *ir, const struct ir_sel *mask, struct ranges *r)
 		/* Between two masked values: the next one up. */
 		for (uint32_t b = 0; b < width && odd; b++)
 			lo[b] |= (uint8_t)~mask->bytes[b];
-		if (odd && !neighbour(ir, lo, width, true, &from))
+		if (odd && !opt_neighbour(ir, lo, width, true, &from))
 			continue;
 		if (memcmp(from, hi, width) <= 0)
 			r->r[n++] = (struct opt_range){from, hi};
@@ -150,7 +67,7 @@ static void unmask(struct ir *ir, const struct ir_sel *mask, struct ranges *r)
 }
 
 /* Values that begin with one in the ranges. */
-static void widen(struct ir *ir, struct ranges *r, uint32_t from, uint32_t to)
+static void widen(struct ir *ir, struct opt_ranges *r, uint32_t from, uint32_t to)
 {
 	for (uint32_t i = 0; i < r->n && from < to; i++) {
 		uint8_t *lo = arena_alloc(ir->arena, to), *hi = arena_alloc(ir->arena, to);
@@ -176,7 +93,7 @@ static bool is_pure(const struct ir_sel *s)
 	return true;
 }
 
-static bool set_ranges(const struct ir_set *set, uint32_t width, struct ir *ir, struct ranges *ret)
+static bool set_ranges(const struct ir_set *set, uint32_t width, struct ir *ir, struct opt_ranges *ret)
 {
 	ret->n = 0;
 	if (set->is_mutable || set->has_timeout || set->n_states || set->ranged ||
@@ -189,7 +106,7 @@ static bool set_ranges(const struct ir_set *set, uint32_t width, struct ir *ir, 
 			return false;
 		if (!e->lo) {
 			ret->r[0] =
-				(struct opt_range){filled(ir, width, 0), filled(ir, width, 0xff)};
+				(struct opt_range){opt_bytes(ir, width, 0), opt_bytes(ir, width, 0xff)};
 			ret->n = 1;
 			return true;
 		}
@@ -199,7 +116,7 @@ static bool set_ranges(const struct ir_set *set, uint32_t width, struct ir *ir, 
 }
 
 /* The values that equality, a range or a set has, whether asked for or excluded. */
-static bool named_ranges(struct reader *rd, const struct ir_step *st, struct ranges *ret)
+static bool named_ranges(struct reader *rd, const struct ir_step *st, struct opt_ranges *ret)
 {
 	ret->n = 1;
 	switch (st->guard) {
@@ -220,16 +137,16 @@ static bool named_ranges(struct reader *rd, const struct ir_step *st, struct ran
 }
 
 /* The values that the guard lets through. */
-static bool guard_ranges(struct reader *rd, const struct ir_step *st, struct ranges *ret)
+static bool guard_ranges(struct reader *rd, const struct ir_step *st, struct opt_ranges *ret)
 {
-	struct ranges out;
+	struct opt_ranges out;
 
 	if (st->guard == IR_EQ || st->guard == IR_RANGE || st->guard == IR_IN)
 		return named_ranges(rd, st, ret);
-	return named_ranges(rd, st, &out) && complement(rd->ir, &out, st->sel->width, ret);
+	return named_ranges(rd, st, &out) && opt_ranges_not(rd->ir, &out, st->sel->width, ret);
 }
 
-static bool is_full(const struct ranges *r, uint32_t width)
+static bool is_full(const struct opt_ranges *r, uint32_t width)
 {
 	for (uint32_t b = 0; b < width; b++)
 		if (r->n != 1 || r->r[0].lo[b] || r->r[0].hi[b] != 0xff)
@@ -254,7 +171,7 @@ static struct opt_cond *cond_of(struct reader *rd, struct ir_sel *sel)
 }
 
 /* Adds "@sel in @r"; false: it cannot be said. */
-static bool add_cond(struct reader *rd, struct ir_sel *sel, struct ranges *r)
+static bool add_cond(struct reader *rd, struct ir_sel *sel, struct opt_ranges *r)
 {
 	struct opt_cond *c;
 	struct ir_sel *whole;
@@ -272,9 +189,9 @@ static bool add_cond(struct reader *rd, struct ir_sel *sel, struct ranges *r)
 		return true;
 	c = cond_of(rd, sel);
 	if (c->ranges) {
-		struct ranges both;
+		struct opt_ranges both;
 
-		if (!intersect(c, r, sel->width, &both))
+		if (!opt_ranges_and(c->ranges, c->n_ranges, r, sel->width, &both))
 			return false;
 		*r = both;
 		c->step = OPT_SEVERAL;
@@ -289,7 +206,7 @@ static bool add_cond(struct reader *rd, struct ir_sel *sel, struct ranges *r)
 static bool add_parts(struct reader *rd, struct ir_sel **parts, uint32_t n, const uint8_t *bytes)
 {
 	for (uint32_t i = 0; i < n; bytes += parts[i++]->width) {
-		struct ranges r;
+		struct opt_ranges r;
 
 		if (parts[i]->op == IR_CONST) {
 			rd->out->never |= memcmp(parts[i]->bytes, bytes, parts[i]->width) != 0;
@@ -307,14 +224,14 @@ static bool add_parts(struct reader *rd, struct ir_sel **parts, uint32_t n, cons
 static bool read_step(struct reader *rd, const struct ir_step *st)
 {
 	struct ir_sel *parts[IR_MAX_FIELDS];
-	struct ranges r;
+	struct opt_ranges r;
 	uint32_t n;
 
 	rd->several = false;
 	if (st->kind == IR_NEED && is_pure(st->sel)) {
 		r.n = 1;
-		r.r[0] = (struct opt_range){filled(rd->ir, st->sel->width, 0),
-					    filled(rd->ir, st->sel->width, 0xff)};
+		r.r[0] = (struct opt_range){opt_bytes(rd->ir, st->sel->width, 0),
+					    opt_bytes(rd->ir, st->sel->width, 0xff)};
 		return add_cond(rd, st->sel, &r);
 	}
 	if (st->kind != IR_GUARD || !is_pure(st->sel) || st->sel->op == IR_CONST)
@@ -325,6 +242,20 @@ static bool read_step(struct reader *rd, const struct ir_step *st)
 	if (n)
 		return add_parts(rd, parts, n, st->lo);
 	return guard_ranges(rd, st, &r) && add_cond(rd, st->sel, &r);
+}
+
+bool opt_read_value(struct ir *ir, uint8_t pf, struct ir_sel *sel, const uint8_t *lo,
+		    const uint8_t *hi, struct opt_rule *ret)
+{
+	struct reader rd = {.ir = ir, .pf = pf, .out = ret};
+	struct ir_step st = {.kind = IR_GUARD,
+			     .guard = memcmp(lo, hi, sel->width) == 0 ? IR_EQ : IR_RANGE,
+			     .sel = sel,
+			     .lo = lo,
+			     .hi = hi};
+
+	*ret = (struct opt_rule){0};
+	return read_step(&rd, &st);
 }
 
 void opt_conds(struct opt_ends *e, const struct ir_rule *rule, struct opt_rule *ret)

@@ -83,16 +83,8 @@ static bool holds_zero(const struct opt_cond *c)
 
 static bool is_within(const struct opt_cond *c, const struct opt_cond *wide)
 {
-	uint32_t width = c->sel->width, k = 0;
-
-	for (uint32_t i = 0; i < c->n_ranges; i++) {
-		while (k < wide->n_ranges && memcmp(wide->ranges[k].hi, c->ranges[i].lo, width) < 0)
-			k++;
-		if (k == wide->n_ranges || memcmp(wide->ranges[k].lo, c->ranges[i].lo, width) > 0 ||
-		    memcmp(wide->ranges[k].hi, c->ranges[i].hi, width) < 0)
-			return false;
-	}
-	return true;
+	return opt_ranges_within(c->ranges, c->n_ranges, wide->ranges, wide->n_ranges,
+				 c->sel->width);
 }
 
 /* Whatever meets @r meets @wall; both have their conditions in order of the selectors' numbers. */
@@ -120,7 +112,7 @@ static bool is_point(const struct opt_rule *r)
 	return true;
 }
 
-static void kill_rule(struct opt_chain *oc, uint32_t i)
+void opt_kill_rule(struct opt_chain *oc, uint32_t i)
 {
 	struct ir_rule *r = &oc->chain->rules[i];
 
@@ -130,13 +122,13 @@ static void kill_rule(struct opt_chain *oc, uint32_t i)
 	oc->rules[i] = (struct opt_rule){.rule = r, .never = true, .may_pass = true};
 }
 
-/* Takes the guard at @step out of rule @i, and its condition @k with it. */
-static void drop_guard(struct opt_chain *oc, uint32_t i, uint32_t k)
+void opt_drop_guard(struct opt_chain *oc, uint32_t i, uint32_t k)
 {
 	struct ir_rule *r = &oc->chain->rules[i];
 	struct opt_rule *o = &oc->rules[i];
 	uint32_t step = o->conds[k].step;
 
+	oc->chain->n_known++;
 	r->steps = arena_memdup(oc->ir->arena, r->steps, r->n_steps * sizeof(*r->steps));
 	memmove(&r->steps[step], &r->steps[step + 1], (r->n_steps - step - 1) * sizeof(*r->steps));
 	r->n_steps--;
@@ -156,11 +148,11 @@ static void use_hook(struct opt_chain *oc, uint32_t i, uint8_t hooks)
 		if (!is_zero(o->conds[k].sel, hooks))
 			continue;
 		if (!holds_zero(&o->conds[k])) {
-			kill_rule(oc, i);
+			opt_kill_rule(oc, i);
 			return;
 		}
 		if (o->conds[k].step != OPT_SEVERAL)
-			drop_guard(oc, i, k--);
+			opt_drop_guard(oc, i, k--);
 	}
 }
 
@@ -173,11 +165,11 @@ void opt_dead(struct opt_chain *oc, uint8_t hooks)
 		struct opt_rule *o = &oc->rules[i];
 
 		if (o->never && !oc->chain->rules[i].never)
-			kill_rule(oc, i);
+			opt_kill_rule(oc, i);
 		use_hook(oc, i, hooks);
 		for (k = 0; k < n_walls && !o->never; k++)
 			if (covers(walls[k], o))
-				kill_rule(oc, i);
+				opt_kill_rule(oc, i);
 		if (o->never || o->may_pass || n_walls == MAX_WALLS ||
 		    (n_walls >= MAX_POINTS && is_point(o) && o->n_conds))
 			continue;

@@ -4,7 +4,7 @@
  */
 #include "opt.h"
 
-const char *const opt_pass_name[N_OPT_PASSES] = {"dead rules", "templates", "dispatch"};
+const char *const opt_pass_name[N_OPT_PASSES] = {"dead rules", "facts", "templates", "dispatch"};
 
 void opt_run(struct ir *ir, const struct opt_options *opt)
 {
@@ -24,6 +24,9 @@ void opt_run(struct ir *ir, const struct opt_options *opt)
 		opt_read(&ends, &chains[i]);
 		opt_dead(&chains[i], hooks[i]);
 	}
+	if (opt->stop && opt->last < OPT_FACTS)
+		return;
+	opt_facts(&ends, chains);
 	if (opt->stop && opt->last < OPT_TEMPLATES)
 		return;
 	opt_templates(ir, hooks, opt->least_alike);

@@ -13,7 +13,7 @@
 #include "../ir.h"
 
 /* The passes that change rules, in their order; what each leaves is a sound IR. */
-enum opt_pass { OPT_DEAD, OPT_TEMPLATES, OPT_DISPATCH, N_OPT_PASSES };
+enum opt_pass { OPT_DEAD, OPT_FACTS, OPT_TEMPLATES, OPT_DISPATCH, N_OPT_PASSES };
 extern const char *const opt_pass_name[N_OPT_PASSES];
 
 struct opt_options {
@@ -44,11 +44,37 @@ struct ir_sel *opt_whole_field(struct ir *ir, struct ir_sel *sel, uint8_t pf);
 /* The fields that @sel is made of: their number, at most IR_MAX_FIELDS, or 0. */
 uint32_t opt_split_fields(struct ir *ir, struct ir_sel *sel, uint8_t pf, struct ir_sel **parts);
 
-/* ---- conds.c: what a rule asks before it does anything ---- */
+/* ---- ranges.c: sets of values ---- */
+
+#define OPT_MAX_RANGES 256
 
 struct opt_range {
-	const uint8_t *lo, *hi; /* sel->width bytes, inclusive */
+	const uint8_t *lo, *hi; /* width bytes, inclusive */
 };
+
+/* Disjoint, ascending. */
+struct opt_ranges {
+	struct opt_range r[OPT_MAX_RANGES];
+	uint32_t n;
+};
+
+/* @width bytes @with. */
+const uint8_t *opt_bytes(struct ir *ir, uint32_t width, uint8_t with);
+/* The next byte string up or down; false: there is none. */
+bool opt_neighbour(struct ir *ir, const uint8_t *from, uint32_t width, bool up,
+		   const uint8_t **ret);
+/* What no range holds; likewise in both, in one or the other. false: too many. */
+bool opt_ranges_not(struct ir *ir, const struct opt_ranges *of, uint32_t width,
+		    struct opt_ranges *ret);
+bool opt_ranges_and(const struct opt_range *a, uint32_t n, const struct opt_ranges *b,
+		    uint32_t width, struct opt_ranges *ret);
+bool opt_ranges_or(const struct opt_range *a, uint32_t na, const struct opt_range *b, uint32_t nb,
+		   uint32_t width, struct opt_ranges *ret);
+/* All of @a lies in single ranges of @b. */
+bool opt_ranges_within(const struct opt_range *a, uint32_t na, const struct opt_range *b,
+		       uint32_t nb, uint32_t width);
+
+/* ---- conds.c: what a rule asks before it does anything ---- */
 
 /* @sel has a value, which lies in one of the ranges: disjoint, ascending. */
 struct opt_cond {
@@ -58,8 +84,6 @@ struct opt_cond {
 	uint32_t step; /* the guard it comes from; OPT_SEVERAL: of more than one */
 };
 #define OPT_SEVERAL UINT32_MAX
-
-#define OPT_MAX_RANGES 256
 
 struct opt_rule {
 	const struct ir_rule *rule;
@@ -72,6 +96,9 @@ struct opt_rule {
 
 /* Reads the pure guards at the start of @rule as conditions. */
 void opt_conds(struct opt_ends *e, const struct ir_rule *rule, struct opt_rule *ret);
+/* What it says of packets that @sel's value lies in @lo..@hi, as conditions; false: nothing. */
+bool opt_read_value(struct ir *ir, uint8_t pf, struct ir_sel *sel, const uint8_t *lo,
+		    const uint8_t *hi, struct opt_rule *ret);
 bool opt_same_cond(const struct opt_cond *a, const struct opt_cond *b);
 
 /* ---- notes.c: runs in which some rules only take note ---- */
@@ -112,9 +139,14 @@ struct opt_chain {
 
 /* Reads all rules' conditions. */
 void opt_read(struct opt_ends *e, struct opt_chain *oc);
+/* Rule @i cannot match; the guard of its condition @k, of a single step, always holds. */
+void opt_kill_rule(struct opt_chain *oc, uint32_t i);
+void opt_drop_guard(struct opt_chain *oc, uint32_t i, uint32_t k);
 /* dead.c: rules that cannot match never do. @hooks: of the chain, bits 1 << NF_INET_*. */
 void opt_dead(struct opt_chain *oc, uint8_t hooks);
 uint8_t *opt_hooks(struct ir *ir); /* by chain id */
+/* facts.c: guards that the way to a rule decides. @chains: by id. */
+void opt_facts(struct opt_ends *e, struct opt_chain *chains);
 /* template.c: chains of the same shape share code; @least of them, or 0. */
 void opt_templates(struct ir *ir, const uint8_t *hooks, uint32_t least);
 /* dispatch.c: runs of rules become one look-up each; the last pass. */
