@@ -21,6 +21,7 @@
 struct cls_blob {
 	struct cls_head *head; /* the blob's start */
 	bool fixed;
+	bool tight; /* nodes will not grow: pages without the lines they do not use */
 	uint32_t first_node; /* line where the structure begins, behind the arrays */
 };
 

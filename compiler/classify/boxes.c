@@ -393,8 +393,10 @@ int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
 		.shape = shape,
 	};
 	struct forest forest = {};
-	int err = prepare(&j, elems, n);
+	int err;
 
+	b->tight = true; /* changes in place change refs, not nodes */
+	err = prepare(&j, elems, n);
 	if (!err)
 		err = write_records(&j);
 	if (!err)

@@ -15,7 +15,8 @@
  * node holds sorted first keys k[0] < k[1] …; the ref of k[i] is for the keys k[i] … k[i + 1] - 1.
  * Stored is k[i] - 1, so that "key > stored", without a branch, counts to i; the rest of a line is
  * filled up with a key above all. k[0] is implied, and stored as it is, for the writer.
- * A line node is one line; a page node is a line of 7 separators and 8 lines.
+ * A line node is one line; a page node is a line of 7 separators and 8 lines, or, where nodes do not
+ * change, as many as it fills.
  *	narrow: u32 keys, 8 per line; wide: u64 keys, 5 per line
  * Two kinds of wide keys: up to 7 bytes, compared by the sign of a subtraction, and full ones.
  *

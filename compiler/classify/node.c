@@ -74,11 +74,20 @@ void cls_node_read(const struct cls_head *h, const struct cls_form *f, uint32_t 
 	}
 }
 
+/* A page without the lines that @n entries leave empty: no separator leads there. */
+static uint32_t take_tight(struct cls_blob *b, const struct cls_form *f, uint32_t n)
+{
+	uint32_t lines = 1 + (n + f->per_line - 1) / f->per_line;
+
+	return cls_grow(b, lines * CLS_LINE) / CLS_LINE;
+}
+
 uint32_t cls_node_write(struct cls_blob *b, const struct cls_form *f, uint32_t chunk,
 			const struct cls_entry *e, uint32_t n)
 {
 	bool page = n > f->per_line;
-	uint32_t line = cls_take(b, page), ref = line | CLS_CHUNK_OF(chunk);
+	uint32_t line = page && b->tight ? take_tight(b, f, n) : cls_take(b, page);
+	uint32_t ref = line | CLS_CHUNK_OF(chunk);
 
 	if (!line)
 		return 0;

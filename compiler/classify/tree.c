@@ -202,7 +202,10 @@ int cls_tree_build(struct cls_blob *b, const struct classify_shape *shape,
 		   const struct classify_elem *elems, size_t n)
 {
 	uint32_t width = shape->width[0], ref;
-	int err = cls_tree_of(b, width, shape->is_mutable, elems, n, &ref);
+	int err;
+
+	b->tight = !shape->is_mutable;
+	err = cls_tree_of(b, width, shape->is_mutable, elems, n, &ref);
 
 	if (err)
 		return err;
