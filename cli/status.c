@@ -43,6 +43,8 @@ static void print_prog(const struct rt_status *st, const char *name)
 		return;
 	printf("\t\t%s: program %u, link %u, priority %d, %u instructions", p->name, p->id,
 	       p->link_id, p->attached, p->insns);
+	if (p->n_parts > 1)
+		printf(" in %u parts", p->n_parts);
 	if (p->runs)
 		printf(", %" PRIu64 " packets, %" PRIu64 " ns each", p->runs, p->run_ns / p->runs);
 	if (!p->id || !p->link_id)
@@ -126,11 +128,13 @@ static void print_status(const struct rt_status *st)
 
 static json_t *prog_json(const struct rt_prog_status *p)
 {
-	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "name", p->name,
+	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "name",
+			 p->name,
 			 "id", (int)p->id, "link", (int)p->link_id, "pf", (int)p->pf, "hook",
 			 (int)p->hook, "priority", (int)p->priority, "attached", (int)p->attached,
-			 "instructions", (int)p->insns, "jited_bytes", (int)p->jited_bytes, "runs",
-			 (json_int_t)p->runs, "run_ns", (json_int_t)p->run_ns);
+			 "parts", (int)p->n_parts, "instructions", (int)p->insns, "jited_bytes",
+			 (int)p->jited_bytes, "runs", (json_int_t)p->runs, "run_ns",
+			 (json_int_t)p->run_ns);
 }
 
 static json_t *chain_json(const struct rt_status *st, const struct rt_chain_status *c)

@@ -278,6 +278,7 @@ struct ir_step {
 	struct ir_verdict verdict;
 	struct ir_dispatch *dispatch;
 	const struct ir_params *params; /* of a template's model; NULL: none */
+	const struct ir_route *route; /* of a verdict map, in a program that was split; NULL: none */
 };
 
 struct ir_rule {
@@ -338,6 +339,7 @@ struct ir_chain {
 	struct ir_template *template; /* of which this is number @record; NULL: of none */
 	uint32_t record;
 	uint32_t n_known; /* guards that the optimiser took out, because they hold here anyway */
+	uint32_t tail; /* 1 + slot of the program that goes on in its place (emit/split.h), or 0 */
 	const struct chain *origin;
 };
 

@@ -60,6 +60,7 @@
 	   const struct bpf_insn *insns, size_t n, const struct bpf_prog_load_opts *opts),         \
 	  (type, name, license, insns, n, opts))                                                   \
 	F(int, bpf_program__fd, (const struct bpf_program *p), (p))                                \
+	F(const char *, bpf_program__name, (const struct bpf_program *p), (p))                     \
 	F(const char *, bpf_program__section_name, (const struct bpf_program *p), (p))             \
 	F(int, bpf_program__set_expected_attach_type,                                              \
 	  (struct bpf_program * p, enum bpf_attach_type type), (p, type))                          \

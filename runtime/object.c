@@ -59,6 +59,19 @@ int object_prog_fd(const struct bpf_object *obj, const struct ir_prog *p)
 	return bpf_program__fd(bpf_object__find_program_by_name(obj, p->name));
 }
 
+/* Number 0 is the program itself; others are what it goes on in (compiler/emit/split.h). */
+int object_part_fd(const struct bpf_object *obj, const struct ir_prog *p, uint32_t number)
+{
+	const struct bpf_program *part;
+	char name[64];
+
+	if (!number)
+		return object_prog_fd(obj, p);
+	snprintf(name, sizeof(name), "%s_p%u", p->name, number);
+	part = bpf_object__find_program_by_name(obj, name);
+	return part ? bpf_program__fd(part) : -ENOENT;
+}
+
 /* ---- the verifier's log ---- */
 
 static bool is_instruction(const char *line)
@@ -131,16 +144,15 @@ static int open_object(const struct ir *ir, const struct emitted *e, struct bpf_
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "nb");
 	struct bpf_object CLEANUP(object_closep) *obj = NULL;
+	struct bpf_program *p;
 
 	obj = bpf_object__open_mem(e->object, e->size, &opts);
 	if (!obj)
 		return -errno;
-	for (uint32_t i = 0; i < ir->n_progs; i++) {
-		struct bpf_program *p =
-			bpf_object__find_program_by_name(obj, ir->progs[i].name);
-
-		if (!p)
+	for (uint32_t i = 0; i < ir->n_progs; i++)
+		if (!bpf_object__find_program_by_name(obj, ir->progs[i].name))
 			return -ENOENT;
+	bpf_object__for_each_program(p, obj) {
 		bpf_program__set_type(p, (enum bpf_prog_type)RT_PROG_TYPE_NETFILTER);
 		bpf_program__set_expected_attach_type(p, (enum bpf_attach_type)RT_ATTACH_NETFILTER);
 	}
@@ -148,24 +160,56 @@ static int open_object(const struct ir *ir, const struct emitted *e, struct bpf_
 	return 0;
 }
 
-/* Programs load in their order: the first one without a descriptor was refused. */
-static const struct ir_prog *refused(const struct ir *ir, const struct bpf_object *obj,
-				     const char *logs)
+/* The program that @name is, or is a part of: NAME_pNUMBER. */
+static const struct ir_prog *whole(const struct ir *ir, const char *name)
 {
-	for (uint32_t i = 0; i < ir->n_progs; i++)
-		if (object_prog_fd(obj, &ir->progs[i]) < 0 && logs[(size_t)i * LOG_SIZE])
+	for (uint32_t i = 0; i < ir->n_progs; i++) {
+		size_t len = strlen(ir->progs[i].name);
+
+		if (strncmp(name, ir->progs[i].name, len) == 0 &&
+		    (!name[len] || (strncmp(name + len, "_p", 2) == 0 &&
+				    isdigit((unsigned char)name[len + 2]))))
 			return &ir->progs[i];
+	}
 	return NULL;
 }
 
-static int set_logs(const struct ir *ir, struct bpf_object *obj, char *logs)
+/* Programs load in their order: the first one without a descriptor was refused; *log is moved there. */
+static const struct ir_prog *refused(const struct ir *ir, const struct bpf_object *obj, char **log)
 {
-	int err = 0;
+	struct bpf_program *p;
 
-	for (uint32_t i = 0; !err && i < ir->n_progs; i++)
-		err = bpf_program__set_log_buf(
-			bpf_object__find_program_by_name(obj, ir->progs[i].name),
-			logs + (size_t)i * LOG_SIZE, LOG_SIZE);
+	bpf_object__for_each_program(p, obj) {
+		if (bpf_program__fd(p) < 0 && **log)
+			return whole(ir, bpf_program__name(p));
+		*log += LOG_SIZE;
+	}
+	return NULL;
+}
+
+static size_t n_programs(const struct bpf_object *obj)
+{
+	struct bpf_program *p;
+	size_t n = 0;
+
+	bpf_object__for_each_program(p, obj)
+		n++;
+	return n;
+}
+
+/* Untouched pages of the logs cost nothing; libbpf asks for one only after a failure. */
+static int set_logs(struct bpf_object *obj, char **ret)
+{
+	char *log = calloc(MAX(n_programs(obj), 1u), LOG_SIZE);
+	struct bpf_program *p;
+	int err = log ? 0 : -ENOMEM;
+
+	*ret = log;
+	bpf_object__for_each_program(p, obj) {
+		if (!err)
+			err = bpf_program__set_log_buf(p, log, LOG_SIZE);
+		log += LOG_SIZE;
+	}
 	return err;
 }
 
@@ -181,20 +225,18 @@ int object_load(struct runtime *rt, const struct ir *ir, const struct emitted *e
 		struct bpf_object **ret, struct object_refusal *ret_refusal)
 {
 	struct bpf_object CLEANUP(object_closep) *obj = NULL;
-	/* Untouched pages of it cost nothing; libbpf asks for a log only after a failure. */
-	char AUTO_FREE *logs = calloc(MAX(ir->n_progs, 1u), LOG_SIZE);
+	char AUTO_FREE *logs = NULL;
+	char *log;
 	libbpf_print_fn_t before;
 	int err;
 
-	if (!logs)
-		return -ENOMEM;
 	said.len = 0;
 	said.text[0] = '\0';
 	said.btf_failed = false;
 	before = libbpf_set_print(remember);
 	err = open_object(ir, e, &obj);
 	if (!err)
-		err = set_logs(ir, obj, logs);
+		err = set_logs(obj, &logs);
 	if (!err)
 		err = sets_bring(rt, ir, obj);
 	if (!err)
@@ -208,9 +250,10 @@ int object_load(struct runtime *rt, const struct ir *ir, const struct emitted *e
 		*ret = TAKE_PTR(obj);
 		return 0;
 	}
-	ret_refusal->prog = obj ? refused(ir, obj, logs) : NULL;
+	log = logs;
+	ret_refusal->prog = obj && logs ? refused(ir, obj, &log) : NULL;
 	if (!ret_refusal->prog)
 		return explain_failure(err, ds);
-	read_log(logs + (size_t)(ret_refusal->prog - ir->progs) * LOG_SIZE, ret_refusal);
+	read_log(log, ret_refusal);
 	return err;
 }

@@ -29,5 +29,7 @@ int object_load(struct runtime *rt, const struct ir *ir, const struct emitted *e
 		struct bpf_object **ret, struct object_refusal *ret_refusal);
 void object_closep(struct bpf_object **obj);
 int object_prog_fd(const struct bpf_object *obj, const struct ir_prog *p);
+/* Of a program that was split: its parts by number, from 0 on; -ENOENT behind the last. */
+int object_part_fd(const struct bpf_object *obj, const struct ir_prog *p, uint32_t number);
 
 #endif

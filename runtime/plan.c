@@ -103,6 +103,46 @@ void plan_drop_all(struct rt_plan *p, const struct lower_options *opt, const cha
 	p->n_places = 0;
 }
 
+static bool is_at(const struct ir_chain *c, const struct diag_place *at)
+{
+	return at->chain && c->family == at->family && strcmp(c->table, at->table) == 0 &&
+	       strcmp(c->name, at->chain) == 0;
+}
+
+/* The chain that @d, an error of the backend's, is about as a whole; NULL: it is about more. */
+static const struct chain *named_base(const struct ir *ir, const struct diag *d)
+{
+	for (uint32_t i = 0; i < ir->n_progs; i++)
+		for (uint32_t k = 0; k < ir->progs[i].n_bases; k++)
+			if (!d->at.rule && is_at(ir->progs[i].bases[k], &d->at))
+				return ir->progs[i].bases[k]->origin;
+	return NULL;
+}
+
+/* What was not compiled takes the chains with it that are named, or all. */
+static void drop_uncompiled(struct planning *pl, const struct diags *why)
+{
+	const struct chain **bases = calloc(why->count[DIAG_ERROR] + 1, sizeof(*bases));
+	const struct diag *d;
+	size_t n = 0;
+
+	/* Dropping makes the programs anew. */
+	list_for_each(d, &why->list, node)
+		if (bases && d->level == DIAG_ERROR &&
+		    !(bases[n++] = named_base(pl->plan.lowered.ir, d)))
+			break;
+	if (!n || !bases[n - 1]) {
+		drop_all(pl, "compile-failed", first_error(why));
+		free(bases);
+		return;
+	}
+	n = 0;
+	list_for_each(d, &why->list, node)
+		if (d->level == DIAG_ERROR)
+			drop_chain(pl, bases[n++], "compile-failed", d->text);
+	free(bases);
+}
+
 static const struct chain *find_base(const struct ir_prog *p, const struct object_refusal *r)
 {
 	for (uint32_t i = 0; i < p->n_bases; i++) {
@@ -287,7 +327,8 @@ static uint32_t cpus(void)
 	return pow;
 }
 
-static void compile(struct planning *pl)
+/* 0: compiled, or nothing is left to be; 1: something was dropped. */
+static int compile(struct planning *pl)
 {
 	const struct emit_options opt = {
 		.cpus = cpus(),
@@ -300,6 +341,7 @@ static void compile(struct planning *pl)
 	struct opt_options passes = { 0 };
 	double begin = ms_now();
 	struct diags why;
+	int err = 0;
 
 	if (getrandom(&passes.seed, sizeof(passes.seed), GRND_NONBLOCK) < 0)
 		passes.seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
@@ -310,10 +352,13 @@ static void compile(struct planning *pl)
 	backend = emit_open(&why);
 	if (!backend)
 		drop_all(pl, "no-llvm", first_error(&why));
-	else if (backend->compile(pl->plan.lowered.ir, &opt, &why, &pl->plan.emitted) < 0)
-		drop_all(pl, "compile-failed", first_error(&why));
+	else
+		err = backend->compile(pl->plan.lowered.ir, &opt, &why, &pl->plan.emitted);
+	if (err)
+		drop_uncompiled(pl, &why);
 	diags_fini(&why);
 	pl->plan.ms_compile += ms_now() - begin;
+	return err || !backend;
 }
 
 /* 0: loaded; 1: something was dropped. */
@@ -384,9 +429,8 @@ static int attempt(struct planning *pl)
 		sets_keep(pl->rt, pl->ruleset, pl->plan.lowered.ir);
 	}
 	pl->plan.ms_lower += ms_now() - begin;
-	compile(pl);
-	if (pl->plan.lowered.ir->n_progs == 0)
-		return 1; /* all were dropped: places anew */
+	if (compile(pl))
+		return 1; /* places anew */
 	return pl->rt ? verify(pl) : 0;
 }
 

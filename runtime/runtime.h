@@ -175,7 +175,8 @@ struct rt_prog_status { /* a program */
 	uint8_t pf, hook;
 	int32_t priority;	/* the chains' */
 	int32_t attached;	/* the root's */
-	uint32_t insns;		/* translated BPF instructions */
+	uint32_t n_parts;	/* BPF programs that it is, one if not too large for that */
+	uint32_t insns;		/* translated BPF instructions, of all of them */
 	uint32_t jited_bytes;
 	uint64_t runs, run_ns;	/* only counted while sysctl kernel.bpf_stats_enabled is 1 */
 };

@@ -22,22 +22,34 @@ void rt_status_fini(struct rt_status *st)
 	*st = (struct rt_status){ 0 };
 }
 
-static void read_prog(const struct runtime *rt, struct rt_prog_status *p)
+static bool read_info(const struct runtime *rt, const char *name, struct bpf_prog_info *ret)
 {
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-	char AUTO_FREE *name = NULL;
+	uint32_t len = sizeof(*ret);
 	int AUTO_CLOSE fd = -1;
 
-	if (path_printf(&name, "prog-%s", p->name) < 0 ||
-	    gen_get(rt, gen_current(rt), name, &fd) < 0 ||
-	    bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+	*ret = (struct bpf_prog_info){ 0 };
+	return gen_get(rt, gen_current(rt), name, &fd) == 0 &&
+	       bpf_obj_get_info_by_fd(fd, ret, &len) == 0;
+}
+
+/* With its parts, if it was split. */
+static void read_prog(const struct runtime *rt, struct rt_prog_status *p)
+{
+	struct bpf_prog_info info;
+	char name[64];
+
+	snprintf(name, sizeof(name), "prog-%s", p->name);
+	if (!read_info(rt, name, &info))
 		return;
 	p->id = info.id;
-	p->insns = info.xlated_prog_len / sizeof(struct bpf_insn);
-	p->jited_bytes = info.jited_prog_len;
 	p->runs = info.run_cnt;
 	p->run_ns = info.run_time_ns;
+	do {
+		p->n_parts++;
+		p->insns += info.xlated_prog_len / sizeof(struct bpf_insn);
+		p->jited_bytes += info.jited_prog_len;
+		snprintf(name, sizeof(name), "prog-%s_p%u", p->name, p->n_parts);
+	} while (read_info(rt, name, &info));
 }
 
 static void read_link(const struct runtime *rt, struct rt_prog_status *p)

@@ -81,12 +81,27 @@ int takeover_prepare(struct takeover *tk)
 
 /* ---- fill ---- */
 
+/* Parts live by the map that is their way in (nb_parts); their own pins are for status. */
+static int pin_program(struct takeover *tk, const struct ir_prog *p)
+{
+	int fd, err = 0;
+
+	for (uint32_t i = 0; !err && (fd = object_part_fd(tk->obj, p, i)) >= 0; i++) {
+		char AUTO_FREE *name = NULL;
+
+		err = i ? path_printf(&name, "prog-%s_p%u", p->name, i) :
+			  path_printf(&name, "prog-%s", p->name);
+		if (!err)
+			err = gen_pin(tk->rt, tk->gen, name, fd, tk->ds);
+	}
+	return err;
+}
+
 static int fill_one(struct takeover *tk, const struct rt_place *place)
 {
 	const struct ir_prog *p = place->prog;
 	struct root *r = root_find(tk->rt, p->pf, p->hook, place->priority);
 	int fd = object_prog_fd(tk->obj, p);
-	char AUTO_FREE *name = NULL;
 	int err;
 
 	if (!r || fd < 0)
@@ -96,8 +111,7 @@ static int fill_one(struct takeover *tk, const struct rt_place *place)
 		err = root_set_slot(r, tk->gen & 1, fd);
 	if (err)
 		return rt_error(tk->ds, err, "root %s: cannot take program %s", r->name, p->name);
-	err = path_printf(&name, "prog-%s", p->name);
-	return err ? err : gen_pin(tk->rt, tk->gen, name, fd, tk->ds);
+	return pin_program(tk, p);
 }
 
 /* A root that has no program in this generation accepts. */

@@ -34,7 +34,55 @@ ok "as many instructions for 5,000 services ($large) as for 500 ($small)" \
 ruleset rules 100000
 ok "100,000 rules in a chain" nb $n --require-bpf -f "$tmp/rules-100000.nft"
 ok "one of them drops" not in_ns $n ping -c1 -W0.3 -q -I 10.0.0.3 127.0.0.1
-ruleset mixed 10000
-ok "10,000 chains of all sorts" nb $n -f "$tmp/mixed-10000.nft"
-like "too much, and it is said" "$(cat "$tmp/ok.out")" 'program v4_input_0: about [0-9]+ instructions \['
+
+# Programs in parts: split small, so that all ways from part to part are gone.
+export NFT_BPF_SPLIT=1000
+scales frames 20 600 5
+like "of several parts" "$(nb $n -f "$tmp/frames-20.nft" && nb $n status)" 'v4_input_0: .* in [0-9]+ parts$'
+NFT_BPF_SPLIT=20000 scales mixed 600 600 1
+ruleset mixed 40
+ok "a program in parts is loaded" nb $n --require-bpf -f "$tmp/mixed-40.nft"
+blocked() { not in_ns $n ping -c1 -W0.3 -q 127.0.0.1; }
+cat >"$tmp/parts.nft" <<-EOF
+	flush ruleset
+	table ip t {
+		chain end {
+			ip saddr 127.0.0.3 counter drop
+		}
+		chain input { type filter hook input priority 0; policy accept;
+			$(for i in {1..60}; do echo "limit rate 10/second meta mark $i jump end"; done)
+			jump end
+			counter accept
+		}
+	}
+EOF
+state=/sys/fs/bpf/nft-bpf/net-$(stat -Lc %i /run/netns/$n)
+export NFT_BPF_SPLIT=400
+ok "parts, one after the other" nb $n --require-bpf -f "$tmp/parts.nft"
+like "of their number" "$(nb $n status)" ' in ([4-9]|[12][0-9]) parts$'
+passes() { in_ns $n ping -c1 -W1 -q 127.0.0.1 && not in_ns $n ping -c1 -W0.3 -q -I 127.0.0.3 127.0.0.1; }
+ok "the last one decides" passes
+like "and counts" "$(nb $n list chain ip t input)" 'counter packets [1-9]'
+for step in filled pinned committed flipped parked; do
+	NFT_BPF_STOP_AT=$step nb $n -f "$tmp/parts.nft" >/dev/null 2>&1
+	ok "killed at $step" passes
+	ok "and loaded again" nb $n --require-bpf -f "$tmp/parts.nft"
+done
+ok "as before" passes
+is "nothing else is left" "$(find "$state" -name nb_parts | wc -l)" 1
+bpftool map delete pinned "$(find "$state" -name nb_parts)" key 1 0 0 0
+ok "a part that was taken away drops" blocked
+ok "a load puts it back" nb $n --require-bpf -f "$tmp/parts.nft"
+ok "then it decides again" passes
+ok "give" nb $n give
+ok "and the interpreter does" passes
+unset NFT_BPF_SPLIT
+
+# Larger than a program may be.
+ruleset mixed 3500
+ok "3,500 chains of all sorts" nb $n --require-bpf -f "$tmp/mixed-3500.nft"
+like "are parts" "$(nb $n status)" 'v4_input_0: .* in [0-9]+ parts$'
+ruleset mixed 20000
+ok "20,000 of them" nb $n -f "$tmp/mixed-20000.nft"
+like "too much, and it is said" "$(cat "$tmp/ok.out")" 'program v4_input_0: about [0-9]+ instructions'
 plan

@@ -94,6 +94,16 @@ static void gen_rules(struct gen *g, const struct gen_chain *gc, const struct pl
 	gen_debug_at(g, gc->scope, 0);
 }
 
+static void end_chain(struct gen *g)
+{
+	const struct ir_chain *c = g->p->plan->chains[g->p->chain].chain;
+
+	if (c && c->tail)
+		gen_tail(g, c);
+	else
+		gen_return(g);
+}
+
 void gen_run(struct gen *g)
 {
 	const struct plan_fn *fn = g->f->plan;
@@ -103,7 +113,7 @@ void gen_run(struct gen *g)
 		struct plan_run all = {number, 0, g->p->plan->chains[number].n_rules, false};
 
 		gen_rules(g, &g->f->chains[i], &all, true);
-		gen_return(g);
+		end_chain(g);
 	}
 	if (fn->run.chain != PLAN_ROOT)
 		gen_rules(g, &g->f->own, &fn->run, !fn->run.is_part);

@@ -6,6 +6,8 @@
  */
 #include <stdio.h>
 
+#include <linux/bpf.h>
+
 #include "gen.h"
 
 enum { DW_ATE_SIGNED = 5, DW_ATE_UNSIGNED = 7 };
@@ -148,6 +150,21 @@ static LLVMMetadataRef map_number(struct gen *g, const char *name, unsigned inde
  * A map definition as libbpf reads it: a global of pointers in .maps, its debug type
  * struct { int (*type)[T]; int (*max_entries)[N]; int (*key_size)[K]; int (*value_size)[V]; … }.
  */
+static LLVMValueRef map_global(struct gen *g, const char *name, LLVMValueRef init,
+			       LLVMMetadataRef *members, unsigned n, unsigned bits)
+{
+	LLVMValueRef map = LLVMAddGlobal(g->mod, LLVMTypeOf(init), name);
+	LLVMMetadataRef st = LLVMDIBuilderCreateStructType(
+		g->di, g->file, "", 0, g->file, 0, bits, 64, LLVMDIFlagZero, NULL, members, n, 0,
+		NULL, "", 0);
+
+	LLVMSetInitializer(map, init);
+	LLVMSetSection(map, ".maps");
+	LLVMSetAlignment(map, 8);
+	gen_debug_global(g, map, st);
+	return map;
+}
+
 LLVMValueRef gen_map(struct gen *g, const char *name, uint32_t type, uint32_t key_size,
 		     uint32_t value_size, uint32_t max_entries, uint32_t flags)
 {
@@ -156,15 +173,24 @@ LLVMValueRef gen_map(struct gen *g, const char *name, uint32_t type, uint32_t ke
 		map_number(g, "key_size", 2, key_size), map_number(g, "value_size", 3, value_size),
 		flags ? map_number(g, "map_flags", 4, flags) : NULL};
 	unsigned n = flags ? 5 : 4;
-	LLVMTypeRef shape = LLVMArrayType(g->ptr, n);
-	LLVMValueRef map = LLVMAddGlobal(g->mod, shape, name);
-	LLVMMetadataRef st = LLVMDIBuilderCreateStructType(
-		g->di, g->file, "", 0, g->file, 0, n * 64, 64, LLVMDIFlagZero, NULL, members, n, 0,
-		NULL, "", 0);
 
-	LLVMSetInitializer(map, LLVMConstNull(shape));
-	LLVMSetSection(map, ".maps");
-	LLVMSetAlignment(map, 8);
-	gen_debug_global(g, map, st);
-	return map;
+	return map_global(g, name, LLVMConstNull(LLVMArrayType(g->ptr, n)), members, n, n * 64);
+}
+
+/* { … ; int (*values[])(void *) } */
+LLVMValueRef gen_map_programs(struct gen *g, const char *name, LLVMValueRef *fns, uint32_t n)
+{
+	LLVMMetadataRef types[2] = {g->di_int, pointer_to(g, NULL)};
+	LLVMMetadataRef fn = LLVMDIBuilderCreateSubroutineType(g->di, g->file, types, 2,
+							       LLVMDIFlagZero);
+	LLVMMetadataRef members[5] = {
+		map_number(g, "type", 0, BPF_MAP_TYPE_PROG_ARRAY),
+		map_number(g, "max_entries", 1, n), map_number(g, "key_size", 2, 4),
+		map_number(g, "value_size", 3, 4),
+		LLVMDIBuilderCreateMemberType(g->di, g->file, "values", 6, g->file, 0, 0, 64, 4 * 64,
+					      LLVMDIFlagZero, array_of(g, pointer_to(g, fn), 64, 0))};
+	LLVMValueRef init[2] = {LLVMConstNull(LLVMArrayType(g->ptr, 4)),
+				LLVMConstArray(g->ptr, fns, n)};
+
+	return map_global(g, name, LLVMConstStructInContext(g->ctx, init, 2, 0), members, 5, 5 * 64);
 }

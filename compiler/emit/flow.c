@@ -65,17 +65,20 @@ void gen_base_number(struct gen *g, uint32_t base)
 }
 
 /* Out of a function that is called: its caller does the rest. */
-static bool leave(struct gen *g, enum ir_verdict_code code)
+static bool leave(struct gen *g, enum ir_verdict_code code, const struct ir_chain *to)
 {
 	struct gen_fn *f = g->f;
 	size_t i = 0;
 
 	if (!f->is_callee)
 		return false;
-	while (i < f->n_exits && f->exits[i] != code)
+	while (i < f->n_exits && (f->exits[i].code != code || f->exits[i].chain != to))
 		i++;
-	if (i == f->n_exits)
-		ARENA_PUSH(g->arena, f->exits, f->n_exits, code);
+	if (i == f->n_exits) {
+		struct ir_verdict v = {code, (struct ir_chain *)to};
+
+		ARENA_PUSH(g->arena, f->exits, f->n_exits, v);
+	}
 	LLVMBuildRet(g->b, gen_i32(g, (uint32_t)i + 1));
 	return true;
 }
@@ -87,7 +90,7 @@ void gen_accept(struct gen *g)
 	uint32_t n = pc->last_base - pc->first_base + 1;
 	uint32_t *numbers = arena_alloc(g->arena, n * sizeof(*numbers));
 
-	if (leave(g, IR_ACCEPT))
+	if (leave(g, IR_ACCEPT, NULL))
 		return;
 	if (n == 1) {
 		gen_goto(g, g->p->bases[pc->first_base + 1]);
@@ -100,8 +103,14 @@ void gen_accept(struct gen *g)
 
 void gen_drop(struct gen *g)
 {
-	if (!leave(g, IR_DROP))
+	if (!leave(g, IR_DROP, NULL))
 		gen_goto(g, g->p->drop);
+}
+
+void gen_tail(struct gen *g, const struct ir_chain *c)
+{
+	if (!leave(g, IR_GOTO, c))
+		gen_tail_call(g, c->tail - 1);
 }
 
 /* ---- return ---- */
@@ -118,7 +127,7 @@ static void leave_by_return(struct gen *g)
 	if (!g->f->plan->run.is_part)
 		LLVMBuildRet(g->b, gen_i32(g, 0));
 	else
-		leave(g, IR_RETURN);
+		leave(g, IR_RETURN, NULL);
 }
 
 static LLVMBasicBlockRef return_target(struct gen *g, struct plan_pos pos)

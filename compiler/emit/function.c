@@ -117,10 +117,13 @@ void gen_call_function(struct gen *g, const struct gen_fn *f, LLVMBasicBlockRef 
 	}
 	gen_number_tree(g, said, numbers, targets, n);
 	for (uint32_t i = 1; i < n; i++) {
-		struct ir_verdict v = {.code = f->exits[i - 1]};
+		const struct ir_verdict *v = &f->exits[i - 1];
 
 		gen_at(g, targets[i]);
-		gen_verdict(g, &v, NULL);
+		if (v->chain)
+			gen_tail(g, v->chain);
+		else
+			gen_verdict(g, v, NULL);
 	}
 }
 

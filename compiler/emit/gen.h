@@ -4,8 +4,8 @@
  *
  * backend.c (child process) → module.c (bitcode in, object out), debug.c (debug info) → prog.c,
  * function.c (programs and functions of theirs) → chain.c, flow.c (chains as block lists) → rule.c →
- * guard.c, set.c, dispatch.c, effect.c → sel.c, value.c (selectors as chunks). What plan.h declares
- * is decided before anything is emitted, and knows no LLVM.
+ * guard.c, set.c, dispatch.c, effect.c → sel.c, value.c (selectors as chunks). What plan.h and
+ * split.h declare is decided before anything is emitted, and knows no LLVM.
  */
 #ifndef NFT_BPF_COMPILER_EMIT_GEN_H
 #define NFT_BPF_COMPILER_EMIT_GEN_H
@@ -17,6 +17,8 @@
 #include "emit.h"
 #include "plan.h"
 
+/* Instructions of all programs, about: a minute of LLVM's time and 800 MB. */
+#define GEN_MAX_TOTAL 1800000
 #define GEN_MAX_CHUNKS (IR_MAX_WIDTH / 8)
 
 /* A selector's value: chunk i is an i32 when it holds up to 4 bytes, else an i64 (bpf/nb.h). */
@@ -59,7 +61,7 @@ struct gen_fn {
 	LLVMValueRef numbers;  /* that dispatches go by; NULL until needed */
 	/* What it may return besides 0, "go on" (of a chain: it returned): 1 + index. */
 	bool is_callee;
-	enum ir_verdict_code *exits;
+	struct ir_verdict *exits; /* with a chain: a goto to one that stands for a program */
 	size_t n_exits;
 };
 
@@ -98,7 +100,7 @@ struct gen_prog {
 };
 
 struct gen {
-	const struct ir *ir;
+	struct ir *ir;
 	const struct emit_options *opt;
 	struct diags *ds;
 	struct arena *arena;
@@ -115,7 +117,16 @@ struct gen {
 	LLVMMetadataRef di_int, di_u8, di_u32, di_u64;
 	LLVMValueRef counters, state; /* globals; NULL: none */
 	LLVMValueRef *set_maps;	      /* by ir_set id */
+	LLVMValueRef parts; /* the map of programs, until it is made; NULL: none is asked for */
+	LLVMValueRef *part_fns; /* by slot (split.h) */
+	uint32_t n_parts;
+	uint64_t total; /* of all programs so far, as plans estimate */
 	unsigned md_prof;
+	struct gen_reach { /* helpers of which it is known */
+		LLVMValueRef fn;
+		bool transport;
+	} *reach;
+	size_t n_reach;
 	struct gen_prog *p;
 	struct gen_fn *f;
 };
@@ -144,6 +155,8 @@ LLVMMetadataRef gen_debug_bytes(struct gen *g, uint64_t n);
 void gen_debug_global(struct gen *g, LLVMValueRef global, LLVMMetadataRef type);
 LLVMValueRef gen_map(struct gen *g, const char *name, uint32_t type, uint32_t key_size,
 		     uint32_t value_size, uint32_t max_entries, uint32_t flags);
+/* Of programs, which libbpf fills in. */
+LLVMValueRef gen_map_programs(struct gen *g, const char *name, LLVMValueRef *fns, uint32_t n);
 
 /* value.c: numbers, branches, chunks */
 static inline uint32_t val_chunks(uint32_t width)
@@ -229,6 +242,7 @@ struct set_hit {
 	/* Where an element's limit or quota ends the rule; NULL: what elements keep is left alone. */
 	LLVMBasicBlockRef broken;
 	const struct ir_params *params; /* of elements: what a record says; NULL: none */
+	const struct ir_step *step; /* of a verdict map */
 };
 void gen_lookup(struct gen *g, const struct ir_set *set, const struct val *key,
 		const struct set_hit *h);
@@ -262,6 +276,12 @@ void gen_dynset(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 void gen_dynamic_find(struct gen *g, const struct ir_set *set, const struct val *key,
 		      const struct set_hit *h);
 
+/* tail.c: parts of a program that are programs (split.h) */
+/* Ends the block: the program in @slot goes on. */
+void gen_tail_call(struct gen *g, uint32_t slot);
+/* Makes their map, when all programs are there. */
+void gen_parts(struct gen *g);
+
 /* rule.c */
 void gen_rule(struct gen *g, const struct ir_rule *rule, LLVMBasicBlockRef next);
 /* @record: of the chain that it leads to; NULL: as the chain says. */
@@ -280,6 +300,8 @@ void gen_accept(struct gen *g);
 void gen_drop(struct gen *g);
 void gen_return(struct gen *g);
 void gen_call(struct gen *g, const struct ir_chain *c, bool is_jump, LLVMValueRef record);
+/* As gen_call(), for a chain that stands for a part. */
+void gen_tail(struct gen *g, const struct ir_chain *c);
 /* The body of a group: to the member that it is called for. */
 void gen_group(struct gen *g);
 /* Notes which base chain runs. */

@@ -51,6 +51,7 @@ static int make_target(struct gen *g)
 	LLVMInitializeBPFTarget();
 	LLVMInitializeBPFTargetMC();
 	LLVMInitializeBPFAsmPrinter();
+	LLVMInitializeBPFAsmParser();
 	if (LLVMGetTargetFromTriple("bpfel", &target, &why)) {
 		gen_error(g, -ENOTSUP, "llvm", "LLVM has no BPF target: %s", why);
 		LLVMDisposeMessage(why);
@@ -141,10 +142,18 @@ static bool reaches(LLVMValueRef what, LLVMValueRef fn, unsigned depth)
 	return what == fn;
 }
 
+/* Asked for each rule, and programs are callers, too: said once for each helper. */
 bool gen_reaches_transport(struct gen *g, LLVMValueRef fn)
 {
-	return reaches(LLVMGetNamedFunction(g->mod, "nb_l4proto"), fn, 8) ||
-	       reaches(LLVMGetNamedFunction(g->mod, "nb_th"), fn, 8);
+	struct gen_reach r = {.fn = fn};
+
+	for (size_t i = 0; i < g->n_reach; i++)
+		if (g->reach[i].fn == fn)
+			return g->reach[i].transport;
+	r.transport = reaches(LLVMGetNamedFunction(g->mod, "nb_l4proto"), fn, 8) ||
+		      reaches(LLVMGetNamedFunction(g->mod, "nb_th"), fn, 8);
+	ARENA_PUSH(g->arena, g->reach, g->n_reach, r);
+	return r.transport;
 }
 
 /* libbpf's helper_defs.h has helpers as variables with their number: calls need it as a constant. */

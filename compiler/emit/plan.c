@@ -4,6 +4,7 @@
  */
 #include "../template.h"
 #include "plan.h"
+#include "split.h"
 
 struct builder {
 	struct arena *a;
@@ -37,8 +38,11 @@ static void each_verdict(struct builder *w, const struct ir_chain *c, uint32_t r
 
 			if (st->kind == IR_VERDICT)
 				fn(w, arg, r, &st->verdict);
-			for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++)
-				fn(w, arg, r, &st->set->elems[e].verdict);
+			for (size_t e = 0; st->kind == IR_VMAP && e < st->set->n_elems; e++) {
+				struct ir_verdict v = split_verdict(st, &st->set->elems[e].verdict);
+
+				fn(w, arg, r, &v);
+			}
 		}
 	}
 }

@@ -91,6 +91,8 @@ enum {
 	PLAN_MAX_CALLS = 2, /* nested; all of them share 512 bytes of stack */
 };
 
+/* About how many instructions the rule is, without what it leads to. */
+uint32_t plan_rule_size(const struct ir_rule *rule);
 /* The number of what stands for @c. */
 uint32_t plan_number(const struct plan *plan, const struct ir_chain *c);
 /* The same, or its group's. */

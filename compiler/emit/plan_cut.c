@@ -75,16 +75,11 @@ static uint32_t step_size(const struct ir_step *st)
 	return size;
 }
 
-static uint32_t rule_size(const struct plan_chain *pc, uint32_t r)
+uint32_t plan_rule_size(const struct ir_rule *rule)
 {
-	const struct ir_rule *rule;
-	uint32_t size = 0, shapes;
-
-	if (!pc->chain)
-		return 10;
-	rule = &pc->chain->rules[r];
 	/* Rules behind a dispatch share their code. */
-	shapes = MIN(ir_rule_parts(rule), 64u);
+	uint32_t size = 0, shapes = MIN(ir_rule_parts(rule), 64u);
+
 	for (uint32_t i = 0; i < shapes; i++) {
 		const struct ir_rule *part = ir_rule_part(rule, i);
 
@@ -105,7 +100,7 @@ struct run_sum {
 static void add_rule(struct cutter *w, const struct plan_chain *pc, uint32_t r, uint32_t *edge,
 		     struct run_sum *sum)
 {
-	uint32_t own = rule_size(pc, r);
+	uint32_t own = pc->chain ? plan_rule_size(&pc->chain->rules[r]) : 10;
 
 	sum->size += own;
 	sum->checks += own;

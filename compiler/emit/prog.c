@@ -3,8 +3,10 @@
  * One program: its own function, with the frame and the packet as rules see it.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "gen.h"
+#include "split.h"
 
 enum {
 	FRAME_FIXED = 16, /* struct nb_frame of bpf/nb.h */
@@ -141,30 +143,111 @@ static void gen_program(struct gen *g)
 	gen_bases(g);
 }
 
-void gen_prog(struct gen *g, const struct ir_prog *prog)
+static LLVMValueRef gen_one(struct gen *g, const struct ir_prog *prog, struct plan *plan)
 {
-	struct gen_prog p = {.prog = prog};
-	struct gen_fn f = {0};
 	struct plan_run all = {PLAN_ROOT, 0, prog->n_bases, false};
+	struct gen_prog p = {.prog = prog, .plan = plan};
+	struct gen_fn f = {.plan = plan_fn_new(g->arena, plan, all)};
 
 	g->p = &p;
 	g->f = &f;
-	g->at = (struct diag_place){0};
-	p.plan = plan_new(g->arena, g->ir, prog);
-	if (!p.plan) {
-		gen_error(g, -ELOOP, "cycle", "program %s: its chains form a cycle", prog->name);
-		return;
-	}
-	if (p.plan->size > PLAN_MAX_SIZE) {
-		gen_error(g, -E2BIG, "too-large", "program %s: about %u instructions in one piece",
-			  prog->name, p.plan->size);
-		return;
-	}
-	if (p.plan->total > PLAN_MAX_TOTAL) {
-		gen_error(g, -E2BIG, "too-large", "program %s: about %llu instructions", prog->name,
-			  (unsigned long long)p.plan->total);
-		return;
-	}
-	f.plan = plan_fn_new(g->arena, p.plan, all);
 	gen_program(g);
+	return f.fn;
+}
+
+static bool too_large(const struct plan *plan)
+{
+	return plan->size > PLAN_MAX_SIZE || plan->total > PLAN_MAX_TOTAL;
+}
+
+/* The size above which a program is split: for tests, any. */
+static uint32_t split_size(void)
+{
+	const char *text = getenv("NFT_BPF_SPLIT");
+
+	return text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+}
+
+/* The plans of its parts; NULL: one of them is still too large. */
+static struct plan **plan_parts(struct gen *g, const struct split *s)
+{
+	struct plan **plans = arena_alloc(g->arena, s->n_progs * sizeof(*plans));
+
+	for (uint32_t i = 0; i < s->n_progs; i++) {
+		plans[i] = plan_new(g->arena, g->ir, &s->progs[i]);
+		if (!plans[i] || too_large(plans[i]))
+			return NULL;
+	}
+	return plans;
+}
+
+/* About the chains of a program, each as a whole. */
+static void refuse(struct gen *g, const struct ir_prog *prog, const char *code, const char *why)
+{
+	for (uint32_t i = 0; i < prog->n_bases; i++) {
+		const struct ir_chain *c = prog->bases[i];
+
+		g->at = (struct diag_place){.family = c->family, .table = c->table, .chain = c->name};
+		gen_error(g, -E2BIG, code, "program %s: %s", prog->name, why);
+	}
+	g->at = (struct diag_place){0};
+}
+
+/* Adds to what LLVM gets of all programs; false: too much. */
+static bool take_total(struct gen *g, uint64_t size)
+{
+	if (g->total + size > GEN_MAX_TOTAL)
+		return false;
+	g->total += size;
+	return true;
+}
+
+/* NULL: done; else why not. */
+static const char *gen_split(struct gen *g, const struct ir_prog *prog, uint32_t size)
+{
+	uint32_t n_parts = g->n_parts;
+	struct split *s = split_prog(g->arena, g->ir, prog, size, &n_parts);
+	struct plan **plans = s->n_calls <= SPLIT_MAX_CALLS ? plan_parts(g, s) : NULL;
+
+	if (s->n_calls > SPLIT_MAX_CALLS)
+		return arena_printf(g->arena,
+				    "about %llu instructions, with %u tail calls one after the other",
+				    (unsigned long long)s->total, s->n_calls);
+	if (!plans)
+		return arena_printf(g->arena, "about %llu instructions, in pieces that are too large",
+				    (unsigned long long)s->total);
+	if (!take_total(g, s->total))
+		return arena_printf(g->arena, "about %llu instructions",
+				    (unsigned long long)s->total);
+	for (uint32_t i = 0; i < s->n_progs && !g->error; i++) {
+		LLVMValueRef fn = gen_one(g, &s->progs[i], plans[i]);
+
+		if (i)
+			ARENA_PUSH(g->arena, g->part_fns, g->n_parts, fn);
+	}
+	return NULL;
+}
+
+void gen_prog(struct gen *g, const struct ir_prog *prog)
+{
+	struct plan *plan = plan_new(g->arena, g->ir, prog);
+	uint32_t forced = split_size();
+	const char *why = NULL;
+
+	g->at = (struct diag_place){0};
+	if (!plan) {
+		refuse(g, prog, "cycle", "its chains form a cycle");
+		return;
+	}
+	if (too_large(plan)) {
+		why = gen_split(g, prog, forced ? forced : SPLIT_PART);
+	} else if (!forced || plan->total <= forced || gen_split(g, prog, forced)) {
+		if (take_total(g, plan->total))
+			gen_one(g, prog, plan);
+		else
+			why = arena_printf(g->arena, "about %llu instructions, with other programs'",
+					   (unsigned long long)(plan->total + g->total));
+	}
+	if (why)
+		refuse(g, prog, "too-large", why);
 }

@@ -5,6 +5,7 @@
 #include "../dispatch.h"
 #include "../template.h"
 #include "gen.h"
+#include "split.h"
 
 void gen_verdict(struct gen *g, const struct ir_verdict *v, LLVMValueRef record)
 {
@@ -54,7 +55,7 @@ static LLVMValueRef elem_target(struct gen *g, const struct ir_step *st, const s
 static void to_verdict(struct gen *g, void *arg, const struct ir_elem *e, const struct val *data)
 {
 	struct vmap *m = arg;
-	struct vmap_target t = {.verdict = e->verdict};
+	struct vmap_target t = {.verdict = split_verdict(m->step, &e->verdict)};
 	LLVMBasicBlockRef here = gen_here(g);
 
 	for (size_t i = 0; !m->step->params && i < m->n && !t.block; i++) {
@@ -79,7 +80,7 @@ static void gen_vmap(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef 
 {
 	struct vmap m = {.step = st, .go_on = gen_block(g, "")};
 	struct val *key = gen_sel(g, st->sel, fail);
-	struct set_hit h = {to_verdict, &m, fail, fail, st->params};
+	struct set_hit h = {to_verdict, &m, fail, fail, st->params, st};
 
 	gen_need(g, key, fail);
 	gen_lookup(g, st->set, key, &h);

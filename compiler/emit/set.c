@@ -9,6 +9,7 @@
 #include "../template.h"
 #include "blob.h"
 #include "gen.h"
+#include "split.h"
 
 enum { LINEAR_MAX = 3 };
 
@@ -198,6 +199,15 @@ struct val gen_load_bytes(struct gen *g, LLVMValueRef from, uint32_t width)
 	return v;
 }
 
+/* Both go on in the same other part of the program: what it finds out again need not be told here. */
+static bool same_part(const struct search *s, const struct ir_elem *a, const struct ir_elem *b)
+{
+	struct ir_verdict va = split_verdict(s->hit->step, &a->verdict);
+	struct ir_verdict vb = split_verdict(s->hit->step, &b->verdict);
+
+	return va.chain && va.chain->tail && va.chain == vb.chain;
+}
+
 /* The verdict's number out of the record picks the hit. */
 static void follow_verdict(struct gen *g, const struct search *s, const struct set_table *t,
 			   LLVMValueRef number, LLVMBasicBlockRef miss)
@@ -205,6 +215,7 @@ static void follow_verdict(struct gen *g, const struct search *s, const struct s
 	LLVMBasicBlockRef *targets = arena_alloc(g->arena, (t->n_ranges + 1) * sizeof(*targets));
 	uint32_t *numbers = arena_alloc(g->arena, (t->n_ranges + 1) * sizeof(*numbers));
 	LLVMBasicBlockRef here = gen_here(g);
+	uint32_t n = 0;
 
 	if (!t->n_ranges) {
 		gen_goto(g, miss);
@@ -214,15 +225,18 @@ static void follow_verdict(struct gen *g, const struct search *s, const struct s
 		const struct ir_elem *like = t->ranges[i].like;
 		struct val record = {.width = 4};
 
-		numbers[i] = t->ranges[i].first;
-		targets[i] = gen_block(g, "hit");
-		gen_at(g, targets[i]);
-		record.chunk[0] = LLVMBuildSub(g->b, number, gen_i32(g, numbers[i]), "");
+		if (i && same_part(s, like, t->ranges[i - 1].like))
+			continue;
+		numbers[n] = t->ranges[i].first;
+		targets[n] = gen_block(g, "hit");
+		gen_at(g, targets[n]);
+		record.chunk[0] = LLVMBuildSub(g->b, number, gen_i32(g, numbers[n]), "");
 		s->hit->hit(g, s->hit->arg, like,
 			    like->verdict.chain && like->verdict.chain->template ? &record : NULL);
+		n++;
 	}
 	gen_at(g, here);
-	gen_number_tree(g, number, numbers, targets, t->n_ranges);
+	gen_number_tree(g, number, numbers, targets, n);
 }
 
 static LLVMValueRef find_in_blob(struct gen *g, const struct search *s, const struct set_table *t,
@@ -360,7 +374,7 @@ void gen_in_set(struct gen *g, const struct ir_set *set, const struct val *key,
 		const struct ir_params *params, LLVMBasicBlockRef hit, LLVMBasicBlockRef miss,
 		LLVMBasicBlockRef broken)
 {
-	struct set_hit h = {go_to_block, hit, miss, broken, params};
+	struct set_hit h = {go_to_block, hit, miss, broken, params, NULL};
 
 	gen_lookup(g, set, key, &h);
 }
@@ -389,7 +403,7 @@ struct val gen_map_data(struct gen *g, const struct ir_set *set, const struct va
 			LLVMBasicBlockRef miss)
 {
 	struct join j = {.block = gen_block(g, "data"), .width = set->data_width};
-	struct set_hit h = {join_data, &j, miss, miss, NULL};
+	struct set_hit h = {join_data, &j, miss, miss, NULL, NULL};
 	struct val v = {.width = set->data_width};
 	LLVMBasicBlockRef here = gen_here(g);
 
