@@ -20,7 +20,7 @@ struct mf_table { /* off its hooks by being dormant */
 	const char *name;
 };
 
-struct mf_table_id { /* an entry of the map "tables" */
+struct mf_table_id { /* an entry of the map "table_ids" */
 	uint64_t name; /* hash of it and the family */
 	uint64_t handle; /* 0: not known yet */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tables by their handles, beside a generation's manifest (the map "tables"): one that plain nft
+ * Tables by their handles, beside a generation's manifest (the map "table_ids"): one that plain nft
  * deleted and made anew is another one, though its name is the same, and so may be the handles of
  * all that is in it, which begin anew in each table. Nothing of ours is its.
  *
@@ -38,7 +38,7 @@ int tables_make(struct runtime *rt, uint32_t gen, const struct ruleset *rs, stru
 	list_for_each(t, &rs->tables, node)
 		*ids++ = (struct mf_table_id){ hash_name(t), t->handle };
 	munmap(map, size);
-	return gen_pin(rt, gen, "tables", fd, ds);
+	return gen_pin(rt, gen, "table_ids", fd, ds);
 }
 
 static int open_ids(const struct runtime *rt, uint32_t gen, bool writable,
@@ -48,7 +48,7 @@ static int open_ids(const struct runtime *rt, uint32_t gen, bool writable,
 	uint32_t value, n;
 	size_t size;
 	void *map;
-	int err = gen_get(rt, gen, "tables", &fd);
+	int err = gen_get(rt, gen, "table_ids", &fd);
 
 	if (!err)
 		err = rt_array_map(fd, writable, &map, &size, &value, &n);
