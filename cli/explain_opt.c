@@ -10,11 +10,11 @@
 #include "cli.h"
 #include "explain.h"
 
-static const char *form_text(enum ir_form form)
+static const char *form_text(enum ir_form form, uint32_t n_pieces)
 {
 	switch (form) {
 	case IR_FORM_CODE:
-		return "search tree in code";
+		return n_pieces <= DISPATCH_LINEAR ? "compares in code" : "search tree in code";
 	case IR_FORM_HASH:
 		return "hash";
 	case IR_FORM_TREE:
@@ -61,7 +61,7 @@ static void print_dispatch(const struct ir_chain *c, const struct ir_dispatch *d
 		putchar(' ');
 		ir_sel_print(d->fields[i], stdout);
 	}
-	printf(": %s of %u", form_text(d->form), t->n_pieces);
+	printf(": %s of %u", form_text(d->form, t->n_pieces), t->n_pieces);
 	print_size(t->blob_size);
 	printf(", about %u ns\n", dispatch_cost(d, t));
 }

@@ -220,16 +220,13 @@ int dispatch_table_get(struct ir *ir, struct ir_dispatch *d, const struct dispat
 	return 0;
 }
 
-static uint32_t log2_up(uint32_t n)
-{
-	uint32_t bits = 0;
-
-	while (bits < 31 && 1u << bits < n)
-		bits++;
-	return bits;
-}
-
 uint32_t dispatch_cost(const struct ir_dispatch *d, const struct dispatch_table *t)
 {
-	return d->form == IR_FORM_CODE ? 2 + 2 * log2_up(t->n_pieces) : t->info.cost_ns;
+	uint32_t row = t->n_pieces, levels = 0;
+
+	if (d->form != IR_FORM_CODE)
+		return t->info.cost_ns;
+	for (; row > DISPATCH_LINEAR; row = (row + 1) / 2)
+		levels++;
+	return 2 + row / 2 + 4 * levels;
 }

@@ -6,7 +6,7 @@
  * does not ask for, has a byte more in front: 1, or 0 and zeros when there is no value.
  *
  *	form	rows				found by
- *	CODE	points but in the last field	a search tree of compares; the constants are in code
+ *	CODE	points but in the last field	compares, above a few a search tree of them
  *	HASH	points				classify.h, as the next two
  *	TREE	as CODE				disjoint intervals
  *	BOXES	any				the first of the boxes that hold the key
@@ -24,6 +24,7 @@
 #include "ir.h"
 
 #define DISPATCH_MAX_CODE     32   /* pieces of CODE */
+#define DISPATCH_LINEAR	      12   /* of them in a row, below a tree */
 #define DISPATCH_MAX_SHAPES   8192 /* each is code */
 #define DISPATCH_MAX_NUMBERS  15   /* of one rule: counters, a chain */
 

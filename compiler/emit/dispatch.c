@@ -3,15 +3,13 @@
  * Dispatch: fields into a key, the look-up, the record, and for each shape of rules its code.
  *
  * The record's numbers (which shape, which counters) come from the map's memory, or from the leaf of
- * a search tree in code; either way they meet as phis at the start of the shape's block.
+ * a search in code; either way they meet as phis at the start of the shape's block.
  */
 #include <errno.h>
 
 #include "../dispatch.h"
 #include "blob.h"
 #include "gen.h"
-
-enum { LINEAR_MAX = 3 };
 
 struct look_up {
 	const struct ir_dispatch *d;
@@ -161,13 +159,18 @@ static LLVMBasicBlockRef leaf(struct gen *g, const struct look_up *l, const stru
 	return bb;
 }
 
-/* @above_lo: on this way the key is known not to be below the first piece. */
+/*
+ * Few pieces are compared one after the other: a key that is none of them falls through them all,
+ * where a tree's branches would go either way, and be mispredicted, with every other key.
+ *
+ * @above_lo: on this way the key is known not to be below the first piece.
+ */
 static void search_code(struct gen *g, const struct look_up *l, const struct val *key,
 			const struct dispatch_piece *p, uint32_t n, bool above_lo)
 {
 	LLVMBasicBlockRef left, right;
 
-	if (n <= LINEAR_MAX) {
+	if (n <= DISPATCH_LINEAR) {
 		for (uint32_t i = 0; i < n; i++) {
 			LLVMBasicBlockRef next = i + 1 < n ? gen_block(g, "") : l->miss;
 			LLVMBasicBlockRef hit = leaf(g, l, &p[i]);
