@@ -20,8 +20,8 @@ static void print_times(const struct cli *cli, const struct rt_plan *plan)
 {
 	if (cli->verbose)
 		fprintf(stderr,
-			"nft-bpf: lowering %.1f ms, LLVM %.1f ms, verifier %.1f ms, commit %.1f ms\n",
-			plan->ms_lower, plan->ms_compile, plan->ms_verify, plan->ms_commit);
+			"nft-bpf: lowering %.1f ms, %s %.1f ms, verifier %.1f ms, commit %.1f ms\n",
+			plan->ms_lower, plan->reused ? "code used again" : "LLVM", plan->ms_compile, plan->ms_verify, plan->ms_commit);
 }
 
 /* Opening libLLVM takes some 20 ms, in which libnftables and the kernel look at the file. */
@@ -36,10 +36,11 @@ static void *open_backend(void *arg)
 	return NULL;
 }
 
-static int capture(struct cli *cli, const struct nft_input *in, struct batch *ret)
+static int capture(struct cli *cli, const struct runtime *rt, const struct nft_input *in,
+		   struct batch *ret)
 {
 	pthread_t opener;
-	bool opening = in->file && pthread_create(&opener, NULL, open_backend, NULL) == 0;
+	bool opening = in->file && !rt_may_reuse(rt) && pthread_create(&opener, NULL, open_backend, NULL) == 0;
 	int err = nft_capture(in, &cli->diags, ret);
 
 	/* Before anything forks. */
@@ -105,7 +106,7 @@ static int read_all(struct cli *cli, struct runtime *rt, struct nft_input *in, s
 	if (err)
 		return err;
 	in->unchecked = cli_input_rewind(in);
-	err = capture(cli, in, ret_batch);
+	err = capture(cli, rt, in, ret_batch);
 	if (err || !flushes || !ret_batch->len || flushes_all(ret_batch))
 		return err;
 	/* It did not mean what it looked like: elements are needed. */

@@ -90,11 +90,19 @@ static void print_chain(const struct rt_status *st, const struct rt_chain_status
 		print_reason(&c->reasons[i]);
 }
 
+static const char *print_time(uint64_t unix_time, char ret[64])
+{
+	time_t t = (time_t)unix_time;
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm) || !strftime(ret, 64, "%F %T", &tm))
+		*ret = '\0';
+	return ret;
+}
+
 static void print_status(const struct rt_status *st)
 {
-	char since[64] = "";
-	time_t t = (time_t)st->since;
-	struct tm tm;
+	char when[64];
 
 	printf("network namespace %ju", (uintmax_t)st->netns);
 	if (st->netns_name && *st->netns_name)
@@ -109,9 +117,10 @@ static void print_status(const struct rt_status *st)
 		puts(": nothing is compiled");
 		return;
 	}
-	if (localtime_r(&t, &tm))
-		strftime(since, sizeof(since), "%F %T", &tm);
-	printf(": generation %u since %s\n", st->generation, since);
+	printf(": generation %u since %s", st->generation, print_time(st->since, when));
+	if (st->compiled)
+		printf(", code compiled %s", print_time(st->compiled, when));
+	putchar('\n');
 	if (st->foreign)
 		puts("\tpins of another version of nft-bpf: only nft-bpf give works on them");
 	if (st->unfinished)
@@ -175,9 +184,10 @@ static json_t *status_json(const struct rt_status *st)
 
 	for (uint32_t i = 0; i < st->n_chains; i++)
 		json_array_append_new(chains, chain_json(st, &st->chains[i]));
-	return json_pack("{s:I, s:s?, s:i, s:I, s:s?, s:b, s:b, s:b, s:b, s:o}", "netns",
+	return json_pack("{s:I, s:s?, s:i, s:I, s:I, s:s?, s:b, s:b, s:b, s:b, s:o}", "netns",
 			 (json_int_t)st->netns, "name", st->netns_name, "generation",
-			 (int)st->generation, "since", (json_int_t)st->since, "version",
+			 (int)st->generation, "since", (json_int_t)st->since, "compiled",
+			 (json_int_t)(st->compiled ? st->compiled : st->since), "version",
 			 st->version, "moved_on", st->moved_on, "unfinished", st->unfinished,
 			 "foreign", st->foreign, "lost", st->lost, "chains", chains);
 }

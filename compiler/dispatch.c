@@ -162,7 +162,7 @@ static void fill_shape(const struct ir *ir, const struct ir_dispatch *d,
 		.kind = kinds[d->form],
 		.n_fields = 1,
 		.width = {(uint8_t)t->key_width},
-		.capacity = MAX(t->n_pieces, 1u),
+		.capacity = (uint32_t)with_room(MAX(t->n_pieces, 1u), 8),
 		.value_size = 4 * dispatch_words(t),
 		.seed = ir->seed,
 	};

@@ -22,6 +22,7 @@
 
 #include "classify/classify.h"
 #include "ir.h"
+#include "template.h"
 
 #define DISPATCH_MAX_CODE     32   /* pieces of CODE */
 #define DISPATCH_LINEAR	      12   /* of them in a row, below a tree */
@@ -43,6 +44,7 @@ struct dispatch_table {
 	uint32_t *shapes; /* a rule of each */
 	uint32_t n_shapes;
 	uint32_t n_numbers; /* most that a shape has */
+	struct map_place place; /* of the blob; table_place.c */
 	void *blob;	     /* NULL: CODE */
 	size_t blob_size;
 	struct classify_info info;
@@ -64,6 +66,18 @@ uint32_t dispatch_cost(const struct ir_dispatch *d, const struct dispatch_table 
 uint32_t dispatch_words(const struct dispatch_table *t);
 void dispatch_record(const struct ir_dispatch *d, const struct dispatch_table *t, uint32_t rule,
 		     uint32_t *ret);
+
+/* ---- table_place.c ---- */
+
+struct table_bytes {
+	const void *bytes;
+	size_t len, room; /* behind @len there are zeros */
+	struct map_place *place;
+};
+/* Makes what is missing of all dispatches' tables, and gives these and records of templates places. */
+int tables_place(struct ir *ir);
+/* Calls @fn for each of them until it fails. */
+int tables_each(const struct ir *ir, int (*fn)(void *arg, const struct table_bytes *t), void *arg);
 
 /* ---- dispatch_shape.c ---- */
 

@@ -16,12 +16,18 @@
 
 #include "ir.h"
 
+/* In which map bytes lie, and where in it. */
+struct map_place {
+	uint32_t map, offset;
+};
+
 struct ir_template {
 	uint32_t id; /* dense within the ir */
 	struct ir_chain **members; /* the first is the model */
 	uint32_t n;
 	uint32_t n_words; /* of a record; even */
 	uint32_t *records; /* by ir_chain.record */
+	struct map_place place; /* table_place.c */
 };
 
 /*
@@ -50,6 +56,16 @@ static inline uint32_t template_const_words(uint32_t width)
 }
 void template_put_const(uint32_t *words, const uint8_t *bytes, uint32_t width);
 void template_get_const(const uint32_t *words, uint32_t width, uint8_t *ret);
+
+/* Records that there is room for: what the mask on their number lets through. */
+static inline uint32_t template_room(const struct ir_template *t)
+{
+	uint32_t n = 1;
+
+	while (n < t->n)
+		n *= 2;
+	return n;
+}
 
 /* What stands for @c in code. */
 static inline const struct ir_chain *template_model(const struct ir_chain *c)

@@ -16,6 +16,15 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
+/* Up to a sixteenth more, in steps of at least @least: a little more or less of it is as large. */
+static inline uint64_t with_room(uint64_t n, uint64_t least)
+{
+	uint64_t step = least;
+
+	while (step < n / 32)
+		step *= 2;
+	return ROUND_UP(n, step);
+}
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 #define UNUSED __attribute__((unused))
 

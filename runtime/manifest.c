@@ -186,13 +186,13 @@ static json_t *manifest_to_json(const struct manifest *m)
 		json_array_append_new(tables, json_pack("{s:i, s:o}", "family",
 							(int)m->tables[i].family, "name",
 							bytes_to_json(m->tables[i].name)));
-	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:{s:i, s:i, s:i}}", "format",
+	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:{s:i, s:i, s:i}}", "format",
 			 (int)m->format, "version", m->version, "time", (json_int_t)m->time,
 			 "ruleset", (json_int_t)m->ruleset, "tables", tables, "chains", chains,
 			 "progs", progs_to_json(m), "counted", counted_to_json(m), "objects",
 			 objects_to_json(m), "sets", sets_to_json(m), "dynamic",
 			 dynamic_to_json(m), "fixed",
-			 (int)m->fixed_sets, "counters", "cpus",
+			 (int)m->fixed_sets, "compiled", (json_int_t)m->compiled, "counters", "cpus",
 			 (int)m->cpus, "stride", (int)m->stride, "n", (int)m->n_counters);
 }
 

@@ -16,9 +16,11 @@
 #include <bpf/libbpf.h>
 #include <linux/netfilter.h>
 
+#include "../compiler/dispatch.h"
 #include "../compiler/opt/opt.h"
 #include "../compiler/set_table.h"
 #include "place.h"
+#include "reuse.h"
 #include "sets.h"
 #include "plan.h"
 
@@ -44,6 +46,7 @@ void rt_plan_fini(struct rt_plan *p)
 {
 	free(p->places);
 	emitted_fini(&p->emitted);
+	free(p->key);
 	lower_result_fini(&p->lowered);
 	*p = (struct rt_plan){ 0 };
 }
@@ -328,40 +331,53 @@ static uint32_t cpus(void)
 }
 
 /* 0: compiled, or nothing is left to be; 1: something was dropped. */
-static int compile(struct planning *pl)
+static int compile_anew(struct planning *pl, const struct emit_options *opt)
 {
-	const struct emit_options opt = {
-		.cpus = cpus(),
-		.sets_elsewhere = pl->rt != NULL,
-		.cpu = pl->opt.cpu,
-		.want_llvm = pl->opt.want_llvm,
-		.want_asm = pl->opt.want_asm,
-	};
 	const struct emit_backend *backend;
-	struct opt_options passes = { 0 };
-	double begin = ms_now();
 	struct diags why;
 	int err = 0;
 
-	if (getrandom(&passes.seed, sizeof(passes.seed), GRND_NONBLOCK) < 0)
-		passes.seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
-	opt_run(pl->plan.lowered.ir, &passes);
 	diags_init(&why);
 	emitted_fini(&pl->plan.emitted);
 	pl->plan.emitted = (struct emitted){ 0 };
+	pl->plan.reused = false;
 	backend = emit_open(&why);
 	if (!backend)
 		drop_all(pl, "no-llvm", first_error(&why));
 	else
-		err = backend->compile(pl->plan.lowered.ir, &opt, &why, &pl->plan.emitted);
+		err = backend->compile(pl->plan.lowered.ir, opt, &why, &pl->plan.emitted);
 	if (err)
 		drop_uncompiled(pl, &why);
 	diags_fini(&why);
-	pl->plan.ms_compile += ms_now() - begin;
 	return err || !backend;
 }
 
-/* 0: loaded; 1: something was dropped. */
+static int compile(struct planning *pl, const struct emit_options *opt)
+{
+	struct opt_options passes = { 0 };
+	struct rt_plan *p = &pl->plan;
+	double begin = ms_now();
+	int err = 0;
+
+	if (getrandom(&passes.seed, sizeof(passes.seed), GRND_NONBLOCK) < 0)
+		passes.seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	opt_run(p->lowered.ir, &passes);
+	/* What has no form is an error, or code, where it is emitted. */
+	if (opt->maps_elsewhere)
+		tables_place(p->lowered.ir);
+	free(p->key);
+	p->key = pl->rt ? emit_key(p->lowered.ir, opt, &p->key_len) : NULL;
+	p->ms_lower += ms_now() - begin;
+	begin = ms_now();
+	emitted_fini(&p->emitted);
+	p->reused = p->key && reuse_find(pl->rt, p->key, p->key_len, &p->emitted, &p->compiled);
+	if (!p->reused)
+		err = compile_anew(pl, opt);
+	p->ms_compile += ms_now() - begin;
+	return err;
+}
+
+/* 0: loaded; 1: something was dropped; 2: code that was used again was refused. */
 static int verify(struct planning *pl)
 {
 	struct object_refusal refusal = { 0 };
@@ -371,14 +387,16 @@ static int verify(struct planning *pl)
 
 	diags_init(&why);
 	err = object_load(pl->rt, pl->plan.lowered.ir, &pl->plan.emitted, &why, &pl->obj, &refusal);
-	if (err && refusal.prog)
+	if (err && pl->plan.reused)
+		err = 2;
+	else if (err && refusal.prog)
 		drop_refused(pl, &refusal);
 	else if (err)
 		drop_all(pl, "load-failed", first_error(&why));
 	object_refusal_fini(&refusal);
 	diags_fini(&why);
 	pl->plan.ms_verify += ms_now() - begin;
-	return err ? 1 : 0;
+	return err == 2 ? 2 : err ? 1 : 0;
 }
 
 static void probe(struct planning *pl)
@@ -419,6 +437,13 @@ void rt_lower_options(struct lower_options *o)
 /* 0: done; 1: once more. */
 static int attempt(struct planning *pl)
 {
+	const struct emit_options opt = {
+		.cpus = cpus(),
+		.maps_elsewhere = pl->rt != NULL,
+		.cpu = pl->opt.cpu,
+		.want_llvm = pl->opt.want_llvm,
+		.want_asm = pl->opt.want_asm,
+	};
 	int err = place_all(pl);
 	double begin = ms_now();
 
@@ -429,9 +454,12 @@ static int attempt(struct planning *pl)
 		sets_keep(pl->rt, pl->ruleset, pl->plan.lowered.ir);
 	}
 	pl->plan.ms_lower += ms_now() - begin;
-	if (compile(pl))
+	if (compile(pl, &opt))
 		return 1; /* places anew */
-	return pl->rt ? verify(pl) : 0;
+	err = pl->rt ? verify(pl) : 0;
+	if (err != 2)
+		return err;
+	return compile_anew(pl, &opt) ? 1 : verify(pl);
 }
 
 int plan_make(struct runtime *rt, const struct ruleset *rs, const struct rt_load_options *opt,

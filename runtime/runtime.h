@@ -90,6 +90,10 @@ struct rt_load_options {
 struct rt_plan {
 	struct lower_result lowered; /* the final word on each base chain; .ir is owned */
 	struct emitted emitted;	     /* object NULL: nothing to compile */
+	void *key;		     /* of the object (emit_key()); NULL: it cannot serve again */
+	size_t key_len;
+	bool reused;		     /* it is the running generation's, compiled at that time */
+	uint64_t compiled;
 	struct rt_place *places;     /* one per lowered.ir->progs[] */
 	uint32_t n_places;
 	bool unchanged;		     /* on failure: the kernel's ruleset is as it was */
@@ -100,6 +104,9 @@ struct rt_place {
 	int32_t priority; /* where the root is or would be attached */
 };
 void rt_plan_fini(struct rt_plan *p);
+
+/* reuse.c: may the next load use the code that runs? Then LLVM is maybe not needed. */
+bool rt_may_reuse(const struct runtime *rt);
 
 /*
  * Lowers, places, compiles and lets the verifier judge (which is tried out only when @rt is there
@@ -186,6 +193,7 @@ struct rt_status {
 	char *netns_name; /* malloc'ed: a name in /run/netns, "" for the caller's own, NULL: none */
 	uint32_t generation;
 	uint64_t since;	  /* unix time of the load; 0: nothing is loaded */
+	uint64_t compiled; /* when its code was compiled, if not then; else 0 */
 	const char *version; /* of nft-bpf that loaded */
 	bool moved_on;	  /* the kernel's ruleset changed since: programs and ruleset may differ */
 	bool unfinished;  /* a load or give was killed: both may enforce until the next one */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sets into maps. Objects hold a placeholder of each, ".data.set_ID", whose place a map of the real
- * size takes: filled before a program can read it, never copied through LLVM or the object.
+ * What code finds in maps: sets, and what stands behind dispatches and templates. Objects hold a
+ * placeholder of each, ".data.set_ID" and so on, whose place a map of the real size takes: filled
+ * before a program can read it, never copied through LLVM or the object, so that one object serves
+ * rulesets that differ in nothing else (reuse.c).
  */
 #include "sets.h"
 
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "../compiler/dispatch.h"
 #include "../compiler/set_table.h"
 #include "priv.h"
 
@@ -34,6 +37,15 @@ static int bring_new(const struct ir *ir, uint32_t id, struct bpf_map *map)
 	return bpf_map__reuse_fd(map, fd);
 }
 
+/* The object's map ".data.WHAT_ID"; one that no program uses is not there: NULL. */
+static struct bpf_map *find_map(struct bpf_object *obj, const char *what, uint32_t id)
+{
+	char name[40];
+
+	snprintf(name, sizeof(name), ".data.%s_%u", what, id);
+	return bpf_object__find_map_by_name(obj, name);
+}
+
 static int bring_old(const struct runtime *rt, uint32_t id, struct bpf_map *map)
 {
 	int AUTO_CLOSE fd = -1;
@@ -45,26 +57,116 @@ static int bring_old(const struct runtime *rt, uint32_t id, struct bpf_map *map)
 	return err ? err : bpf_map__reuse_fd(map, fd);
 }
 
-int sets_bring(const struct runtime *rt, const struct ir *ir, struct bpf_object *obj)
+static int bring_sets(const struct runtime *rt, const struct ir *ir, struct bpf_object *obj)
 {
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < ir->n_sets; i++) {
 		const struct set_table *t = ir->sets[i]->table;
-		struct bpf_map *map;
-		char name[32];
+		struct bpf_map *map = t && t->blob && !t->map_offset ?
+					      find_map(obj, "set", ir->sets[i]->id) :
+					      NULL;
 
-		if (!t || !t->blob || t->map_offset)
-			continue;
-		snprintf(name, sizeof(name), ".data.set_%u", ir->sets[i]->id);
-		map = bpf_object__find_map_by_name(obj, name);
-		/* One that no program uses is not there. */
 		if (map && ir->sets[i]->stays)
 			err = bring_old(rt, ir->sets[i]->old_id, map);
 		else if (map)
 			err = bring_new(ir, t->map, map);
 	}
 	return err;
+}
+
+/* One of the maps of tables, as large as those that have their place in it take. */
+struct tables_map {
+	uint32_t map;
+	size_t size;
+	char *value; /* NULL: asked for the size */
+};
+
+static int add_table(void *arg, const struct table_bytes *t)
+{
+	struct tables_map *m = arg;
+
+	if (t->place->map != m->map)
+		return 0;
+	m->size = MAX(m->size, t->place->offset + t->room);
+	if (m->value)
+		memcpy(m->value + t->place->offset, t->bytes, t->len);
+	return 0;
+}
+
+static int bring_tables_map(const struct ir *ir, uint32_t number, struct bpf_map *map)
+{
+	struct tables_map m = { .map = number };
+	int AUTO_CLOSE fd = -1;
+	size_t size;
+	void *value;
+	int err = tables_each(ir, add_table, &m);
+
+	if (!err)
+		err = rt_array_create("nb_tables", (uint32_t)m.size, 1, &fd, &value, &size);
+	if (err)
+		return err;
+	m.value = value;
+	tables_each(ir, add_table, &m);
+	munmap(value, size);
+	return bpf_map__reuse_fd(map, fd);
+}
+
+static int note_last_map(void *arg, const struct table_bytes *t)
+{
+	uint32_t *last = arg;
+
+	*last = MAX(*last, t->place->map);
+	return 0;
+}
+
+static int bring_tables(const struct ir *ir, struct bpf_object *obj)
+{
+	uint32_t last = 0;
+	int err = tables_each(ir, note_last_map, &last);
+
+	for (uint32_t i = 0; !err && i <= last; i++) {
+		struct bpf_map *map = find_map(obj, "tables", i);
+
+		if (map)
+			err = bring_tables_map(ir, i, map);
+	}
+	return err;
+}
+
+/* What limits, quotas and the like begin with. */
+static int bring_state(const struct ir *ir, struct bpf_object *obj)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(obj, ".data.state");
+	int AUTO_CLOSE fd = -1;
+	uint8_t *bytes;
+	size_t size;
+	void *value;
+	int err;
+
+	if (!map)
+		return 0;
+	err = rt_array_create("nb_state", ir->shared_state_size, 1, &fd, &value, &size);
+	if (err)
+		return err;
+	bytes = value;
+	for (uint32_t i = 0; i < ir->n_states; i++) {
+		const struct ir_state *st = ir->states[i];
+
+		if (!st->op->per_cpu && st->init)
+			memcpy(bytes + st->index, st->init, st->op->state_size);
+	}
+	munmap(value, size);
+	return bpf_map__reuse_fd(map, fd);
+}
+
+int sets_bring(const struct runtime *rt, const struct ir *ir, struct bpf_object *obj)
+{
+	int err = bring_sets(rt, ir, obj);
+
+	if (!err)
+		err = bring_tables(ir, obj);
+	return err ? err : bring_state(ir, obj);
 }
 
 /*
@@ -81,6 +183,16 @@ static bool restore_one(struct bpf_map *map)
 	return fd >= 0 && bpf_map__reuse_fd(map, fd) == 0;
 }
 
+static bool is_placeholder(const char *name)
+{
+	static const char *const kinds[] = { ".data.set_", ".data.tables_" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strncmp(name, kinds[i], strlen(kinds[i])) == 0)
+			return true;
+	return false;
+}
+
 void sets_close_object(struct bpf_object *obj)
 {
 	struct bpf_map *map;
@@ -89,7 +201,7 @@ void sets_close_object(struct bpf_object *obj)
 	if (!obj)
 		return;
 	bpf_object__for_each_map(map, obj)
-		if (strncmp(bpf_map__name(map), ".data.set_", strlen(".data.set_")) == 0 &&
+		if (is_placeholder(bpf_map__name(map)) &&
 		    bpf_map__value_size(map) != SETS_PLACEHOLDER)
 			ok = restore_one(map) && ok;
 	/* Better lost than memory gone that is not its own. */

@@ -18,8 +18,8 @@ struct runtime;
  */
 void sets_keep(const struct runtime *rt, uint32_t ruleset, const struct ir *ir);
 /*
- * Makes and fills the maps that an object compiled with sets_elsewhere expects, but for those that
- * stay. Before it is loaded.
+ * Makes and fills the maps that an object compiled with maps_elsewhere expects: of sets, but for those
+ * that stay, of dispatches and templates, and the state. Before it is loaded.
  */
 int sets_bring(const struct runtime *rt, const struct ir *ir, struct bpf_object *obj);
 /*

@@ -66,6 +66,7 @@ static int fill_from_manifest(const struct runtime *rt, const struct manifest *m
 			      struct rt_status *st)
 {
 	st->since = m->time;
+	st->compiled = m->compiled;
 	st->version = m->version;
 	st->foreign = m->format != MANIFEST_FORMAT;
 	st->chains = calloc(MAX(m->n_chains, 1u), sizeof(*st->chains));

@@ -23,6 +23,7 @@
 #include "../netlink/sock.h"
 #include "counters.h"
 #include "dynamic.h"
+#include "reuse.h"
 #include "sets.h"
 #include "states.h"
 #include "takeover.h"
@@ -180,6 +181,8 @@ int takeover_fill(struct takeover *tk)
 		err = dynamic_pin(tk->rt, tk->gen, tk->plan->lowered.ir, tk->ds);
 	if (!err && tk->obj)
 		err = pin_use(tk);
+	if (!err && tk->obj)
+		reuse_keep(tk->rt, tk->gen, tk->plan);
 	if (!err && (n_progs(tk) || tk->keep_manifest)) {
 		err = manifest_make(tk->plan, tk->rs, tk->ruleset, &tk->m);
 		if (!err && tk->obj)

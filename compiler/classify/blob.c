@@ -245,7 +245,8 @@ static int finish(struct cls_blob *b)
 		used += left * MAX(MIN(each, most), CLS_LINE / 2u) + nodes / 4;
 		used += 64 * CLS_PAGE_LINES * CLS_LINE;
 	}
-	size = ROUND_UP(used, CLS_LINE) + CLS_TAIL;
+	/* Some room, so that programs made for one size serve a little more or less of it. */
+	size = with_room(used, 16 * CLS_LINE) + CLS_TAIL;
 	if (size > CLASSIFY_MAX_BYTES)
 		return -E2BIG;
 	h = aligned_alloc(CLS_LINE, size);

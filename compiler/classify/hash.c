@@ -244,7 +244,7 @@ static int fill_table(struct cls_head *h, const struct classify_elem *elems, siz
 int cls_hash_build(struct cls_blob *b, const struct classify_shape *shape,
 		   const struct classify_elem *elems, size_t n)
 {
-	uint64_t room = shape->is_mutable ? shape->capacity : n, lines = room / 5 + 2;
+	uint64_t lines = shape->capacity / 5 + 2;
 	uint32_t at, keys = 0, key_size = 0, filter = 0;
 	int err = -ENOSPC;
 

@@ -33,9 +33,15 @@ LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, 
 	return add_global(g, name, name, blob, size);
 }
 
-LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size)
+LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size,
+			    const struct map_place *place)
 {
-	return add_global(g, name, "tables", blob, size);
+	LLVMValueRef at = gen_i64(g, place->offset), map;
+
+	if (!g->opt->maps_elsewhere)
+		return add_global(g, name, "tables", blob, size);
+	map = gen_blob_global(g, arena_printf(g->arena, "tables_%u", place->map), NULL, 0);
+	return place->offset ? LLVMConstGEP2(g->i8, map, &at, 1) : map;
 }
 
 static LLVMValueRef key_memory(struct gen *g, LLVMTypeRef type, uint32_t i)

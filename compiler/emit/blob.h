@@ -6,6 +6,7 @@
 #define NFT_BPF_COMPILER_EMIT_BLOB_H
 
 #include "../classify/classify.h"
+#include "../template.h"
 #include "gen.h"
 
 /*
@@ -14,7 +15,8 @@
  */
 LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, size_t size);
 /* A part of the map of all that no one ever changes: a program has 64 maps at most. */
-LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size);
+LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size,
+			    const struct map_place *place);
 /* An index, or CLASSIFY_MISS. @fields: one key; of BOXES its fields. */
 LLVMValueRef gen_blob_find(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
 			   const struct val *fields, uint32_t n);

@@ -126,13 +126,13 @@ static void follow_record(struct gen *g, const struct look_up *l, const LLVMValu
 static void search_blob(struct gen *g, const struct look_up *l)
 {
 	const char *name = arena_printf(g->arena, "disp_%u", l->d->id);
-	LLVMValueRef blob = gen_blob_table(g, name, l->t->blob, l->t->blob_size);
+	LLVMValueRef blob = gen_blob_table(g, name, l->t->blob, l->t->blob_size, &l->t->place);
 	LLVMValueRef index = call_classify(g, l, blob), words[1 + DISPATCH_MAX_NUMBERS];
 	uint32_t n = dispatch_words(l->t);
 
 	/* A miss is above all of them; and the verifier sees what the index is for. */
 	gen_require(g,
-		    LLVMBuildICmp(g->b, LLVMIntULT, index, gen_i32(g, MAX(l->t->n_pieces, 1u)), ""),
+		    LLVMBuildICmp(g->b, LLVMIntULT, index, gen_i32(g, l->t->info.shape.capacity), ""),
 		    l->miss, false);
 	for (uint32_t i = 0; i < n; i++)
 		words[i] = gen_blob_word(g, blob, &l->t->info, l->t->blob, index, i);
@@ -224,7 +224,7 @@ static void gen_shape(struct gen *g, const struct look_up *l, uint32_t i)
 		if (s->is_counter[k])
 			gen_require(g,
 				    LLVMBuildICmp(g->b, LLVMIntULT, s->numbers[k],
-						  gen_i32(g, g->ir->n_counters), ""),
+						  gen_i32(g, emit_counter_room(g->ir)), ""),
 				    l->miss, false);
 		s->numbers[k] = LLVMBuildZExt(g->b, s->numbers[k], g->i64, "");
 	}

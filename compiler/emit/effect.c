@@ -28,7 +28,7 @@ void gen_globals(struct gen *g)
 		for (uint32_t i = 0; i < g->ir->n_states; i++) {
 			const struct ir_state *st = g->ir->states[i];
 
-			if (!st->op->per_cpu && st->init)
+			if (!st->op->per_cpu && st->init && !g->opt->maps_elsewhere)
 				memcpy(init + st->index, st->init, st->op->state_size);
 		}
 		g->state = LLVMAddGlobal(g->mod, LLVMArrayType(g->i8, size), "nb_state");
@@ -145,7 +145,7 @@ static void count_step(struct gen *g, const struct ir_step *st, LLVMBasicBlockRe
 	if (g->p->numbers) {
 		at = *g->p->numbers++;
 	} else if (in_record(st)) {
-		at = bounded(g, gen_record_word(g, st->params->state), g->ir->n_counters - 1, fail);
+		at = bounded(g, gen_record_word(g, st->params->state), emit_counter_room(g->ir) - 1, fail);
 	} else {
 		count(g, st->state);
 		return;

@@ -12,7 +12,8 @@
  *     { u64 packets, bytes }; block of a CPU: cpu & (cpus - 1)
  *   - .data.state nb_state: ir->shared_state_size bytes, initialised
  *   - .data.set_ID: the blob of an ir_set (set_table.h), or those of several (set_place.c)
- *   - .data.tables: disp_ID, one per dispatch, and tmpl_ID, the records of a template
+ *   - .data.tables: disp_ID, one per dispatch, and tmpl_ID, the records of a template; with
+ *     maps_elsewhere .data.tables_N (table_place.c)
  *   - BTF and CO-RE records for all of it; line info: file "FAMILY TABLE CHAIN", line = rule index
  */
 #ifndef NFT_BPF_COMPILER_EMIT_H
@@ -24,7 +25,11 @@
 struct emit_options {
 	uint32_t cpus;	     /* a power of two; CPUs of this machine rounded up */
 	bool atomic_counters; /* the object may run where cpus is too small */
-	bool sets_elsewhere; /* who loads the object brings the sets' maps: no blobs of theirs in it */
+	/*
+	 * Who loads the object brings what is in its maps: it is code, nothing else, and the same for
+	 * all IR of one key (key.c).
+	 */
+	bool maps_elsewhere;
 	const char *cpu;     /* "v3" (default when NULL), "v4" */
 	bool want_llvm, want_asm;
 };
@@ -49,11 +54,26 @@ struct emit_backend {
 
 /* NULL with an error in @ds when it cannot be opened. Looks in $NFT_BPF_BACKEND, then libexecdir. */
 const struct emit_backend *emit_open(struct diags *ds);
+const char *emit_backend_path(void); /* where it looks */
 
-/* Bytes of one CPU's block of counters: 16 each, rounded up to cache lines. */
+/* Counters that a block has room for. */
+static inline uint32_t emit_counter_room(const struct ir *ir)
+{
+	return (uint32_t)with_room(MAX(ir->n_counters, 1u), 4);
+}
+
+/* Bytes of one CPU's block of counters: 16 each, whole cache lines. */
 static inline uint32_t emit_counter_stride(const struct ir *ir)
 {
-	return (uint32_t)ROUND_UP(MAX(ir->n_counters, 1u) * 16, 64);
+	return emit_counter_room(ir) * 16;
 }
+
+/* ---- key.c ---- */
+
+/*
+ * All of @ir and @opt that code with maps_elsewhere depends on, malloc'ed: equal keys, equal code.
+ * Not in it is what the code finds in maps, and what only messages name. NULL: no code for it.
+ */
+void *emit_key(struct ir *ir, const struct emit_options *opt, size_t *ret_len);
 
 #endif

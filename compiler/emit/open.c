@@ -37,21 +37,26 @@ static bool find_uninstalled(char *ret_path, size_t size)
 	return n > 0 && (size_t)n < size && access(ret_path, R_OK) == 0;
 }
 
+const char *emit_backend_path(void)
+{
+	static char built[PATH_MAX];
+	const char *path = secure_getenv("NFT_BPF_BACKEND");
+
+	if (path)
+		return path;
+	return find_uninstalled(built, sizeof(built)) ? built : PKGLIBDIR "/" MODULE;
+}
+
 /* Opened once and kept: LLVM's libraries do not like to be unloaded. */
 const struct emit_backend *emit_open(struct diags *ds)
 {
 	static const struct emit_backend *opened;
-	const char *path = secure_getenv("NFT_BPF_BACKEND");
-	char built[PATH_MAX];
+	const char *path = emit_backend_path();
 	const struct emit_backend *be;
 	void *module;
 
 	if (opened)
 		return opened;
-	if (!path && find_uninstalled(built, sizeof(built)))
-		path = built;
-	if (!path)
-		path = PKGLIBDIR "/" MODULE;
 	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!module) {
 		diag_add(ds, DIAG_ERROR, "backend", NULL, "the compiler's backend: %s", dlerror());

@@ -6,20 +6,10 @@
 #include "../template.h"
 #include "blob.h"
 
-/* As many records as the mask lets through. */
-static uint32_t room(const struct ir_template *t)
-{
-	uint32_t n = 1;
-
-	while (n < t->n)
-		n *= 2;
-	return n;
-}
-
 static LLVMValueRef records(struct gen *g, const struct ir_template *t)
 {
 	const char *name = arena_printf(g->arena, "tmpl_%u", t->id);
-	size_t size = (size_t)room(t) * t->n_words * sizeof(uint32_t);
+	size_t size = (size_t)template_room(t) * t->n_words * sizeof(uint32_t);
 	LLVMValueRef map = LLVMGetNamedGlobal(g->mod, name);
 	void *bytes;
 
@@ -27,7 +17,7 @@ static LLVMValueRef records(struct gen *g, const struct ir_template *t)
 		return map;
 	bytes = arena_alloc(g->arena, size);
 	memcpy(bytes, t->records, (size_t)t->n * t->n_words * sizeof(uint32_t));
-	return gen_blob_table(g, name, bytes, size);
+	return gen_blob_table(g, name, bytes, size, &t->place);
 }
 
 static uint32_t slot(struct gen *g, uint32_t chain)
@@ -49,7 +39,7 @@ void gen_record_begin(struct gen *g)
 	if (g->p->record)
 		return;
 	at = gen_frame_load(g, g->i32, slot(g, g->p->chain));
-	at = LLVMBuildAnd(g->b, at, gen_i32(g, room(t) - 1), "");
+	at = LLVMBuildAnd(g->b, at, gen_i32(g, template_room(t) - 1), "");
 	at = LLVMBuildZExt(g->b, at, g->i64, "");
 	at = LLVMBuildMul(g->b, at, gen_i64(g, t->n_words * sizeof(uint32_t)), "");
 	g->p->record = LLVMBuildGEP2(g->b, g->i8, records(g, t), &at, 1, "record");

@@ -34,7 +34,7 @@ static void run_state(struct gen *g, const struct search *s, const struct ir_sta
 	if (like->op->per_cpu) {
 		/* For the verifier; it always is. */
 		gen_require(g,
-			    LLVMBuildICmp(g->b, LLVMIntULT, word, gen_i32(g, g->ir->n_counters), ""),
+			    LLVMBuildICmp(g->b, LLVMIntULT, word, gen_i32(g, emit_counter_room(g->ir)), ""),
 			    s->hit->miss, false);
 		word = LLVMBuildZExt(g->b, word, g->i64, "");
 		g->p->numbers = &word;
@@ -294,7 +294,7 @@ static void run_kind(struct gen *g, const struct search *s, const struct set_tab
 
 static LLVMValueRef blob_of(struct gen *g, const struct ir_set *set, const struct set_table *t)
 {
-	bool elsewhere = g->opt->sets_elsewhere;
+	bool elsewhere = g->opt->maps_elsewhere;
 	const char *name = arena_printf(g->arena, "set_%u", elsewhere ? t->map : set->id);
 	LLVMValueRef map = gen_blob_global(g, name, elsewhere ? NULL : t->blob, t->blob_size);
 	LLVMValueRef at = gen_i64(g, t->map_offset);
