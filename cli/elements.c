@@ -47,26 +47,59 @@ static const char *end_of_statement(const char *p)
 	return depth ? NULL : p;
 }
 
+/* "add element", "delete element" and the like, "flush set". */
+static bool begins_by_element(const char *p, bool *ret_adds)
+{
+	static const struct {
+		const char *verb, *noun;
+		bool adds;
+	} known[] = {
+		{"add", "element", true},      {"create", "element", true},
+		{"delete", "element", false},  {"destroy", "element", false},
+		{"flush", "set", false},       {"flush", "map", false},
+	};
+	char verb[16], noun[16];
+
+	if (sscanf(p, "%15[a-z]%*[ \t]%15[a-z]", verb, noun) != 2)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		*ret_adds = known[i].adds;
+		if (strcmp(verb, known[i].verb) == 0 && strcmp(noun, known[i].noun) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool all_about_elements(const char *p, bool *ret_adds)
 {
-	static const char *const verbs[] = {"add", "create", "delete", "destroy"};
-	char verb[16], noun[16];
-	size_t n = 0, i;
+	size_t n = 0;
+	bool adds;
 
 	*ret_adds = true;
 	for (p = cli_next_statement(p); *p; p = cli_next_statement(p)) {
-		if (sscanf(p, "%15[a-z]%*[ \t]%15[a-z]", verb, noun) != 2 ||
-		    strcmp(noun, "element") != 0)
+		if (!begins_by_element(p, &adds))
 			return false;
-		for (i = 0; i < ARRAY_SIZE(verbs) && strcmp(verb, verbs[i]) != 0; i++)
-			;
 		p = end_of_statement(p);
-		if (i == ARRAY_SIZE(verbs) || !p)
+		if (!p)
 			return false;
-		*ret_adds &= i < 2;
+		*ret_adds &= adds;
 		n++;
 	}
 	return n > 0;
+}
+
+/* Most files are known by how they begin, and need not be read twice. */
+static bool may_be_about_elements(int fd)
+{
+	char text[4096];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	const char *p;
+	bool adds;
+
+	text[MAX(n, (ssize_t)0)] = 0;
+	p = cli_next_statement(text);
+	/* A word that is cut off, or a comment up to the end, says nothing. */
+	return strlen(p) < 64 || begins_by_element(p, &adds);
 }
 
 static char *read_text(const struct nft_input *in)
@@ -79,7 +112,7 @@ static char *read_text(const struct nft_input *in)
 	if (!cli_input_rewind(in))
 		return NULL;
 	fd = is_stdin ? dup(STDIN_FILENO) : open(in->file, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && fstat(fd, &st) == 0)
+	if (fd >= 0 && may_be_about_elements(fd) && fstat(fd, &st) == 0)
 		text = calloc(1, (size_t)st.st_size + 1);
 	if (text && pread(fd, text, (size_t)st.st_size, 0) != st.st_size) {
 		free(text);

@@ -259,6 +259,90 @@ static void test_tree_changes(void **state)
 	changed(CLASSIFY_TREE);
 }
 
+static void forget_all(struct model *m)
+{
+	struct classify_elem e;
+
+	while (m->n && model_pick(m, &e))
+		model_remove(m, &e);
+}
+
+/* Emptied at once, many times over: as good as new, without losing room. */
+static void cleared(enum classify_kind kind)
+{
+	for (size_t w = 0; w < ARRAY_SIZE(widths); w++) {
+		struct classify_info info;
+		struct classify_shape s;
+		struct model m;
+		uint32_t left;
+		void *blob;
+
+		model_init(&m, widths[w], 200, kind == CLASSIFY_TREE, 0);
+		s = shape_of(kind, &m, true);
+		blob = build(&s, &m);
+		for (int turn = 0; turn < 40; turn++) {
+			for (int i = 0; i < 300; i++)
+				change(blob, &m, rnd() % 100 < 80);
+			check_all(blob, &m, 20);
+			assert_int_equal(classify_clear(blob, &left), 0);
+			forget_all(&m);
+			check_all(blob, &m, 20);
+			classify_cleared(blob, left);
+			check_all(blob, &m, 20);
+			assert_int_equal(classify_info(blob, ((struct cls_head *)blob)->size, &info), 0);
+			assert_int_equal(((struct cls_head *)blob)->n_elems, 0);
+		}
+		free(blob);
+		model_fini(&m);
+	}
+}
+
+static void test_cleared(void **state)
+{
+	(void)state;
+	cleared(CLASSIFY_HASH);
+	cleared(CLASSIFY_TREE);
+}
+
+/* Every other element of a hash stays; the others' indexes are free, and no index is both. */
+static void test_kept(void **state)
+{
+	(void)state;
+	for (size_t w = 0; w < ARRAY_SIZE(widths); w++) {
+		uint64_t kept[64] = {0};
+		uint32_t spare[4096], n;
+		struct classify_shape s;
+		struct model m;
+		size_t i = 0;
+		void *blob;
+
+		model_init(&m, widths[w], 1000, false, 0);
+		s = shape_of(CLASSIFY_HASH, &m, true);
+		assert_true(s.capacity <= 4096);
+		blob = build(&s, &m);
+		for (size_t k = 0; k < m.n; k += 2)
+			kept[m.e[k].index / 64] |= 1ull << m.e[k].index % 64;
+		assert_int_equal(classify_keep(blob, kept), 0);
+		while (i < m.n) {
+			struct classify_elem e = m.e[i];
+
+			if (kept[e.index / 64] >> e.index % 64 & 1) {
+				i++;
+				continue;
+			}
+			assert_int_equal(classify_find(blob, e.lo), CLASSIFY_MISS);
+			model_remove(&m, &e);
+		}
+		check_all(blob, &m, 1000);
+		n = (uint32_t)classify_free_indexes(blob, spare, ARRAY_SIZE(spare));
+		assert_int_equal(n, s.capacity - m.n);
+		for (uint32_t k = 0; k < n; k++)
+			assert_false(kept[spare[k] / 64] >> spare[k] % 64 & 1);
+		free(blob);
+		model_fini(&m);
+	}
+}
+
 /* Values and expiry; the catch-all stands in, and expires too. */
 static void test_values(void **state)
 {
@@ -469,6 +553,19 @@ static void change_box(struct boxes *b, void **blob)
 	assert_int_equal(err, 0);
 }
 
+static void clear_boxes(struct boxes *b, void *blob)
+{
+	uint32_t left;
+
+	assert_int_equal(classify_clear(blob, &left), 0);
+	for (uint32_t i = 0; i < b->shape.capacity; i++) {
+		free((uint8_t *)b->e[i].lo);
+		b->e[i] = (struct classify_elem){};
+	}
+	check_box_keys(b, blob, 40);
+	classify_cleared(blob, left);
+}
+
 static void test_boxes_changes(void **state)
 {
 	(void)state;
@@ -483,6 +580,8 @@ static void test_boxes_changes(void **state)
 		for (int i = 0; i < 600; i++) {
 			change_box(&b, &blob);
 			check_box_keys(&b, blob, 40);
+			if (i % 200 == 100)
+				clear_boxes(&b, blob);
 		}
 		free(blob);
 		boxes_fini(&b);
@@ -751,6 +850,7 @@ int main(void)
 		cmocka_unit_test(test_whole_space),   cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_values),	      cmocka_unit_test(test_hash_changes),
 		cmocka_unit_test(test_hash_filter),   cmocka_unit_test(test_tree_changes),
+		cmocka_unit_test(test_cleared),	      cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_races),	      cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_boxes),	      cmocka_unit_test(test_boxes_changes),
 		cmocka_unit_test(test_boxes_programs), cmocka_unit_test(test_boxes_race),

@@ -70,6 +70,9 @@ int cls_hash_build(struct cls_blob *b, const struct classify_shape *shape,
 		   const struct classify_elem *elems, size_t n);
 int cls_hash_insert(struct cls_head *h, const struct classify_elem *e);
 int cls_hash_delete(struct cls_head *h, const struct classify_elem *e);
+/* Bits by index: takes out all others (NULL: all); sets those of all elements. */
+void cls_hash_keep(struct cls_head *h, const uint64_t *kept);
+void cls_hash_indexes(const struct cls_head *h, uint64_t *used);
 
 int cls_tree_build(struct cls_blob *b, const struct classify_shape *shape,
 		   const struct classify_elem *elems, size_t n);

@@ -108,8 +108,21 @@ int classify_insert(void *blob, const struct classify_elem *e);
 int classify_delete(void *blob, const struct classify_elem *e);
 void classify_settled(void *blob);
 
+/*
+ * Takes out all elements and the catch-all; trees at once, others one by one. Until a grace period
+ * has passed nothing may be added; then classify_cleared() with *@ret_left makes their room free
+ * again. -EAGAIN, -ENOSPC as above.
+ */
+int classify_clear(void *blob, uint32_t *ret_left);
+void classify_cleared(void *blob, uint32_t left);
+/* HASH, else -EOPNOTSUPP: takes out all but the elements whose index's bit is set. */
+int classify_keep(void *blob, const uint64_t *kept);
+/* HASH: up to @room indexes that no element has; how many, or -ENOMEM. Else 0: not known. */
+int classify_free_indexes(const void *blob, uint32_t *ret, uint32_t room);
+
 /* Index that is given back on a miss; CLASSIFY_MISS: none. */
 void classify_set_catch_all(void *blob, uint32_t index);
+bool classify_has_catch_all(const void *blob);
 /* value_size bytes at classify_value(). Written as aligned 4-byte words, each at once. */
 void classify_set_value(void *blob, uint32_t index, const void *value);
 const void *classify_value(const void *blob, uint32_t index);

@@ -82,6 +82,11 @@ void classify_set_catch_all(void *blob, uint32_t index)
 	CLS_PUBLISH(h->catch_all, index);
 }
 
+bool classify_has_catch_all(const void *blob)
+{
+	return ((const struct cls_head *)blob)->catch_all != CLS_NONE;
+}
+
 void classify_set_value(void *blob, uint32_t index, const void *value)
 {
 	struct cls_head *h = blob;

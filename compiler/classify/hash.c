@@ -14,6 +14,7 @@
  *
  * Bits of deleted elements stay in the filter, which is only a hint, until the table is built anew.
  */
+#include <endian.h>
 #include <errno.h>
 
 #include "blob.h"
@@ -75,6 +76,14 @@ static void hash_chunks(const struct cls_head *h, struct hashed *k)
 
 static void hash_key(const struct cls_head *h, const uint8_t *key, struct hashed *ret)
 {
+	uint32_t word;
+
+	if (h->width[0] == sizeof(word)) { /* the most frequent, in one load */
+		memcpy(&word, key, sizeof(word));
+		ret->key[0] = be32toh(word);
+		hash_chunks(h, ret);
+		return;
+	}
 	cls_key_chunks(key, h->width[0], ret->key);
 	hash_chunks(h, ret);
 }
@@ -144,16 +153,38 @@ static bool place_for(const struct cls_head *h, uint32_t home, struct entry_plac
 	return false;
 }
 
+/*
+ * Where an element goes, found while looking whether it is there: its line at home, if nothing was
+ * sent on from it.
+ */
+static int find_place(const struct cls_head *h, const struct hashed *k, struct entry_place *ret)
+{
+	const uint64_t *line = line_at(h, k->home);
+	uint32_t free = CLS_SLOTS;
+
+	for (uint32_t s = CLS_SLOTS; s-- > 0;) {
+		if (!(line[s] & ~CLS_PASSED))
+			free = s;
+		else if ((line[s] & CLS_TAG) == k->tag && same_key(h, line[s], k->key))
+			return -EEXIST;
+	}
+	*ret = (struct entry_place){k->home, free};
+	if (free < CLS_SLOTS && !(line[0] & CLS_PASSED))
+		return 0;
+	if (find(h, k, ret))
+		return -EEXIST;
+	return place_for(h, k->home, ret) ? 0 : -ENOSPC;
+}
+
 /* -EEXIST; -ENOSPC: the lines are full, or a tag is there already. */
 static int add(struct cls_head *h, const struct hashed *k, uint32_t index)
 {
 	struct entry_place at;
 	uint64_t *slot;
+	int err = find_place(h, k, &at);
 
-	if (find(h, k, &at))
-		return -EEXIST;
-	if (!place_for(h, k->home, &at))
-		return -ENOSPC;
+	if (err)
+		return err;
 	if (is_wide(h)) {
 		if (tag_is_near(h, k->tag, k->home, at.line))
 			return -ENOSPC;
@@ -218,6 +249,45 @@ int cls_hash_delete(struct cls_head *h, const struct classify_elem *e)
 	h->n_elems--;
 	return 0;
 }
+
+/* ---- all of them ---- */
+
+void cls_hash_keep(struct cls_head *h, const uint64_t *kept)
+{
+	uint64_t *line, entry;
+	uint32_t index;
+
+	for (uint32_t i = 0; i < all_lines(h); i++) {
+		line = line_at(h, i);
+		for (uint32_t s = 0; s < CLS_SLOTS; s++) {
+			entry = line[s];
+			index = entry_index(entry);
+			if (!(entry & ~CLS_PASSED) ||
+			    (kept && kept[index / 64] >> index % 64 & 1))
+				continue;
+			CLS_PUBLISH(line[s], s ? 0 : entry & CLS_PASSED);
+			h->n_elems--;
+		}
+	}
+	for (uint32_t i = 0; i < all_lines(h); i++) {
+		line = line_at(h, i);
+		if (*line & CLS_PASSED && !line_sends_on(h, i))
+			CLS_PUBLISH(*line, *line & ~CLS_PASSED);
+	}
+}
+
+void cls_hash_indexes(const struct cls_head *h, uint64_t *used)
+{
+	for (uint32_t i = 0; i < all_lines(h); i++)
+		for (uint32_t s = 0; s < CLS_SLOTS; s++) {
+			uint64_t entry = line_at(h, i)[s];
+
+			if (entry & ~CLS_PASSED)
+				used[entry_index(entry) / 64] |= 1ull << entry_index(entry) % 64;
+		}
+}
+
+/* ---- building ---- */
 
 /* In batches, so that the lines are on their way when they are needed. */
 static int fill_table(struct cls_head *h, const struct classify_elem *elems, size_t n)
