@@ -116,31 +116,49 @@ static int read_all(struct cli *cli, struct runtime *rt, struct nft_input *in, s
 	return !err && (*ret)->generation != generation ? -ERESTART : err;
 }
 
+/*
+ * What an attempt has made. The last one's is left to the end of the process: to free a million
+ * elements one by one takes a tenth of a second.
+ */
+static struct loading {
+	struct ruleset *rs;
+	struct batch batch;
+	struct rt_plan plan;
+} loading;
+
+static void loading_fini(struct loading *l)
+{
+	rt_plan_fini(&l->plan);
+	batch_fini(&l->batch);
+	ruleset_free(l->rs);
+	*l = (struct loading){0};
+}
+
 /* -ERESTART: the ruleset moved meanwhile. */
 static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input *input,
-		     const struct rt_load_options *opt, struct rt_plan *plan)
+		     const struct rt_load_options *opt, struct loading *l)
 {
-	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
-	CLEANUP(batch_fini) struct batch batch = {0};
 	struct nft_input in = {0};
 	struct diags said;
 	int err;
 
 	if (input)
 		in = *input;
-	err = input ? read_all(cli, rt, &in, &rs, &batch) : rt_model(rt, &cli->diags, &rs);
-	if (err < 0 || (input && batch.len == 0))
+	err = input ? read_all(cli, rt, &in, &l->rs, &l->batch) :
+		      rt_model(rt, &cli->diags, &l->rs);
+	if (err < 0 || (input && l->batch.len == 0))
 		return err;
 	diags_init(&said);
-	err = rt_load(rt, rs, input ? &batch : NULL, opt, &said, plan);
-	if (in.unchecked && plan->unchanged && is_refusal(err) && explain_refusal(rt, input) < 0) {
+	err = rt_load(rt, l->rs, input ? &l->batch : NULL, opt, &said, &l->plan);
+	if (in.unchecked && l->plan.unchanged && is_refusal(err) &&
+	    explain_refusal(rt, input) < 0) {
 		diags_fini(&said);
 		err = -EINVAL;
 	}
 	diags_move(&cli->diags, &said);
 	/* The report names chains of the model, so it has to be made while that lives. */
 	if (err == 0 || (err == -EOPNOTSUPP && opt->require_bpf))
-		cli_report_fallbacks(cli, &plan->lowered);
+		cli_report_fallbacks(cli, &l->plan.lowered);
 	return err;
 }
 
@@ -202,7 +220,6 @@ static int load(struct cli *cli, const struct nft_input *input)
 		.check = cli->check,
 	};
 	CLEANUP(rt_closep) struct runtime *rt = NULL;
-	struct rt_plan plan = {0};
 	struct progress *progress;
 	int err = 0;
 
@@ -221,11 +238,10 @@ static int load(struct cli *cli, const struct nft_input *input)
 		err = rt_open_roots(rt, &cli->diags);
 	}
 	for (int attempt = 0; !err && attempt < MAX_ATTEMPTS; attempt++) {
-		err = load_once(cli, rt, input, &opt, &plan);
+		err = load_once(cli, rt, input, &opt, &loading);
 		if (err != -ERESTART || attempt == MAX_ATTEMPTS - 1)
 			break;
-		rt_plan_fini(&plan);
-		plan = (struct rt_plan){0};
+		loading_fini(&loading);
 		err = 0;
 	}
 	progress_end(progress);
@@ -233,8 +249,7 @@ static int load(struct cli *cli, const struct nft_input *input)
 		diag_add(&cli->diags, DIAG_ERROR, "busy", NULL,
 			 "the ruleset is being changed by others all the time; nothing was changed");
 	else if (err == 0)
-		print_times(cli, &plan);
-	rt_plan_fini(&plan);
+		print_times(cli, &loading.plan);
 	/* Of -EOPNOTSUPP under --require-bpf the report of chains has spoken. */
 	if (err == -EOPNOTSUPP && cli->require_bpf)
 		return EXIT_ERROR;

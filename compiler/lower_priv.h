@@ -56,7 +56,7 @@ struct lower {
 
 	struct lower_info **infos; /* by ir_chain->id */
 	uint32_t n_infos;
-	struct ir_index blocker_index, set_index, dynamic_sets;
+	struct ir_index blocker_index, set_index, dynamic_sets, keeping_sets;
 	uint32_t stamp;
 
 	/* The rule at hand. */

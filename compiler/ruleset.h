@@ -197,6 +197,8 @@ void set_free(struct set *s);
 struct set_elem *set_elem_get(struct set *s, const uint8_t *key, const uint8_t *key_end,
 			      uint32_t flags, bool create);
 void set_elem_delete(struct set *s, struct set_elem *e);
+/* @key is going to be asked for soon. */
+void set_elem_expect(const struct set *s, const uint8_t *key);
 void set_flush(struct set *s);
 
 struct object *table_find_object(const struct table *t, uint32_t type, const char *name);

@@ -16,10 +16,21 @@ struct elem_slot {
 	uint32_t number; /* of the element, from 1; 0: free */
 };
 
+/* Keys, many to an allocation. One that was deleted stays until the set is flushed. */
+struct key_chunk {
+	struct key_chunk *next;
+	size_t used, size; /* of bytes[] */
+	uint8_t bytes[];
+};
+
+#define KEY_CHUNK_MIN 256
+#define KEY_CHUNK_MAX (256 * 1024)
+
 struct elem_index {
 	struct elem_slot *slots;
 	size_t n_slots; /* a power of two, or 0 */
 	size_t capacity; /* of set->elems */
+	struct key_chunk *keys; /* the first one is being filled */
 };
 
 /* ---- sets ---- */
@@ -196,7 +207,7 @@ static int index_grow(struct elem_index *ix)
 	struct elem_index grown = *ix;
 	size_t i;
 
-	grown.n_slots = ix->n_slots ? 2 * ix->n_slots : 8;
+	grown.n_slots = ix->n_slots ? 4 * ix->n_slots : 8;
 	grown.slots = calloc(grown.n_slots, sizeof(*grown.slots));
 	if (!grown.slots)
 		return -ENOMEM;
@@ -269,13 +280,42 @@ static int reserve(struct set *s)
 	return 0;
 }
 
-/* Key and key_end share one allocation. */
+/* NULL: no memory. */
+static uint8_t *take_key(struct elem_index *ix, size_t len)
+{
+	struct key_chunk *c = ix->keys;
+	size_t size;
+
+	if (!c || c->size - c->used < len) {
+		size = c ? MIN(2 * c->size, (size_t)KEY_CHUNK_MAX) : KEY_CHUNK_MIN;
+		size = MAX(size, len);
+		c = malloc(sizeof(*c) + size);
+		if (!c)
+			return NULL;
+		*c = (struct key_chunk){.next = ix->keys, .size = size};
+		ix->keys = c;
+	}
+	c->used += len;
+	return c->bytes + c->used - len;
+}
+
+static void free_keys(struct elem_index *ix)
+{
+	while (ix->keys) {
+		struct key_chunk *c = ix->keys;
+
+		ix->keys = c->next;
+		free(c);
+	}
+}
+
+/* key_end is right behind the key. */
 static int elem_set_key(const struct set *s, struct set_elem *e, const uint8_t *key,
 			const uint8_t *key_end)
 {
 	if (!key)
 		return 0;
-	e->key = malloc(key_end ? 2 * (size_t)s->key_len : s->key_len);
+	e->key = take_key(s->index, key_end ? 2 * (size_t)s->key_len : s->key_len);
 	if (!e->key)
 		return -ENOMEM;
 	memcpy(e->key, key, s->key_len);
@@ -284,6 +324,14 @@ static int elem_set_key(const struct set *s, struct set_elem *e, const uint8_t *
 		memcpy(e->key_end, key_end, s->key_len);
 	}
 	return 0;
+}
+
+void set_elem_expect(const struct set *s, const uint8_t *key)
+{
+	const struct elem_index *ix = s->index;
+
+	if (ix->n_slots)
+		__builtin_prefetch(&ix->slots[elem_hash(s, key, NULL, 0) & (ix->n_slots - 1)], 1);
 }
 
 struct set_elem *set_elem_get(struct set *s, const uint8_t *key, const uint8_t *key_end,
@@ -311,7 +359,6 @@ struct set_elem *set_elem_get(struct set *s, const uint8_t *key, const uint8_t *
 
 static void elem_fini(struct set_elem *e)
 {
-	free(e->key);
 	free(e->data);
 	free(e->verdict.chain);
 	free(e->object);
@@ -348,6 +395,7 @@ void set_flush(struct set *s)
 		elem_fini(&s->elems[i]);
 	free(s->elems);
 	free(ix->slots);
+	free_keys(ix);
 	*ix = (struct elem_index){0};
 	s->elems = NULL;
 	s->n_elems = 0;

@@ -108,21 +108,6 @@ static void find_in_rule(struct lower *lw, const struct table *t, const struct r
 	}
 }
 
-void lower_find_dynamic_sets(struct lower *lw)
-{
-	const struct table *t;
-	const struct chain *c;
-	const struct rule *r;
-
-	list_for_each (t, &lw->rs->tables, node) {
-		if (list_is_empty(&t->sets))
-			continue;
-		list_for_each (c, &t->chains, node)
-			list_for_each (r, &c->rules, node)
-				find_in_rule(lw, t, r);
-	}
-}
-
 static bool elems_keep(const struct set *s)
 {
 	if (s->exprs.n)
@@ -133,12 +118,30 @@ static bool elems_keep(const struct set *s)
 	return false;
 }
 
+void lower_find_dynamic_sets(struct lower *lw)
+{
+	const struct table *t;
+	const struct chain *c;
+	const struct rule *r;
+
+	list_for_each (t, &lw->rs->tables, node) {
+		const struct set *s;
+
+		if (list_is_empty(&t->sets))
+			continue;
+		list_for_each (s, &t->sets, node)
+			if (elems_keep(s))
+				ir_index_add(&lw->keeping_sets, lw->ir->arena,
+					     ir_hash_u64(IR_HASH_INIT, (uintptr_t)s), (void *)s);
+		list_for_each (c, &t->chains, node)
+			list_for_each (r, &c->rules, node)
+				find_in_rule(lw, t, r);
+	}
+}
+
 static bool has_catchall(const struct set *s)
 {
-	for (size_t i = 0; i < s->n_elems; i++)
-		if (!s->elems[i].key || s->elems[i].flags & NFT_SET_ELEM_CATCHALL)
-			return true;
-	return false;
+	return set_elem_get((struct set *)s, NULL, NULL, NFT_SET_ELEM_CATCHALL, false);
 }
 
 bool lower_set_is_filled(const struct lower *lw, const struct set *s)
@@ -148,6 +151,8 @@ bool lower_set_is_filled(const struct lower *lw, const struct set *s)
 
 bool lower_set_is_dynamic(const struct lower *lw, const struct set *s)
 {
+	size_t pos = 0;
+
 	if (!lw->opt->dynamic_sets || s->flags & (NFT_SET_CONSTANT | NFT_SET_INTERVAL |
 						  NFT_SET_OBJECT))
 		return false;
@@ -155,7 +160,8 @@ bool lower_set_is_dynamic(const struct lower *lw, const struct set *s)
 		return false;
 	if (has_catchall(s) || !s->elems_known)
 		return false;
-	return find(lw, s) || elems_keep(s);
+	return find(lw, s) ||
+	       ir_index_next(&lw->keeping_sets, ir_hash_u64(IR_HASH_INIT, (uintptr_t)s), &pos);
 }
 
 /* Ingress of inet is not looked at, but its rules may use the table's sets. */

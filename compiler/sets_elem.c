@@ -11,6 +11,9 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "lower_priv.h"
+#include "sets_sort.h"
+
+#define LOOK_AHEAD 12
 
 static uint64_t elem_expires(const struct set *s, const struct set_elem *e)
 {
@@ -106,35 +109,7 @@ static bool lower_elem(struct lower *lw, struct lower_set *ls, const struct set_
 	return add_states(lw, ls, e, out);
 }
 
-/* ---- order and intervals ---- */
-
-struct sort_item {
-	const uint8_t *key;
-	const struct set_elem *elem;
-};
-
-/* At one key an end comes first: the start behind it is the next interval. */
-static int cmp_items(const void *pa, const void *pb, void *width)
-{
-	const struct sort_item *a = pa, *b = pb;
-	int d = memcmp(a->key, b->key, *(const size_t *)width);
-	bool a_end = a->elem->flags & NFT_SET_ELEM_INTERVAL_END,
-	     b_end = b->elem->flags & NFT_SET_ELEM_INTERVAL_END;
-
-	return d ? d : (int)b_end - (int)a_end;
-}
-
-static void sort_items(struct sort_item *items, size_t n, size_t width)
-{
-	size_t i;
-
-	for (i = 1; i < n; i++) {
-		if (cmp_items(&items[i - 1], &items[i], &width) > 0) {
-			qsort_r(items, n, sizeof(*items), cmp_items, &width);
-			return;
-		}
-	}
-}
+/* ---- intervals and points ---- */
 
 /* The key before @key; NULL for the lowest. */
 static const uint8_t *key_before(struct arena *a, const uint8_t *key, size_t width)
@@ -156,10 +131,21 @@ static const uint8_t *key_highest(struct arena *a, size_t width)
 	return k;
 }
 
-static struct ir_elem *push_elem(struct lower *lw, struct ir_set *set)
+/* There is room for all of them; lower_elem() fills it in. */
+static struct ir_elem *push_elem(struct ir_set *set)
 {
-	ARENA_PUSH(lw->ir->arena, set->elems, set->n_elems, (struct ir_elem){0});
-	return &set->elems[set->n_elems - 1];
+	return &set->elems[set->n_elems++];
+}
+
+/* The model's elements are in no order, and larger than what is looked at soon again. */
+static void expect_elem(const struct sort_item *items, size_t n, size_t i)
+{
+	const struct set_elem *e = i + LOOK_AHEAD < n ? items[i + LOOK_AHEAD].elem : NULL;
+
+	if (!e)
+		return;
+	__builtin_prefetch(e);
+	__builtin_prefetch(&e->exprs);
 }
 
 /* Ends the interval that @e began, before @next (NULL: it is open). */
@@ -182,22 +168,23 @@ static bool lower_intervals(struct lower *lw, struct lower_set *ls, struct sort_
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		const uint8_t *key = items[i].key;
+		const uint8_t *key = items[i].elem->key;
 		struct ir_elem *e;
 
+		expect_elem(items, n, i);
 		if (open)
 			close_interval(lw, set, &set->elems[set->n_elems - 1], key);
 		open = !(items[i].elem->flags & NFT_SET_ELEM_INTERVAL_END);
 		if (!open)
 			continue;
 		/* Two starts at one key cannot be in the kernel. */
-		if (i && items[i - 1].key != key && set->n_elems &&
+		if (i && items[i - 1].elem != items[i].elem && set->n_elems &&
 		    memcmp(set->elems[set->n_elems - 1].lo, key, set->width) == 0) {
 			ls->code = "set-overlap";
 			ls->why = "two elements of the set have the same key";
 			return false;
 		}
-		e = push_elem(lw, set);
+		e = push_elem(set);
 		if (!lower_elem(lw, ls, items[i].elem, e))
 			return false;
 		e->lo = key;
@@ -214,8 +201,9 @@ static bool lower_points(struct lower *lw, struct lower_set *ls, struct sort_ite
 
 	for (i = 0; i < n; i++) {
 		const struct set_elem *origin = items[i].elem;
-		struct ir_elem *e = push_elem(lw, set);
+		struct ir_elem *e = push_elem(set);
 
+		expect_elem(items, n, i);
 		if (!lower_elem(lw, ls, origin, e))
 			return false;
 		e->lo = e->hi = origin->key;
@@ -230,17 +218,18 @@ static bool lower_points(struct lower *lw, struct lower_set *ls, struct sort_ite
 bool lower_set_elems(struct lower *lw, struct lower_set *ls)
 {
 	const struct set *s = ls->origin;
-	AUTO_FREE struct sort_item *items = calloc(MAX(s->n_elems, (size_t)1), sizeof(*items));
+	AUTO_FREE struct sort_item *items = malloc(MAX(s->n_elems, (size_t)1) * sizeof(*items));
 	const struct set_elem *catchall = NULL;
 	size_t n = 0, i;
 
 	if (!items)
 		abort(); /* as the arena does */
+	ls->set->elems = arena_alloc(lw->ir->arena, s->n_elems * sizeof(*ls->set->elems));
 	for (i = 0; i < s->n_elems; i++) {
 		if (!s->elems[i].key || s->elems[i].flags & NFT_SET_ELEM_CATCHALL)
 			catchall = &s->elems[i];
 		else
-			items[n++] = (struct sort_item){s->elems[i].key, &s->elems[i]};
+			sort_item_init(&items[n++], &s->elems[i], s->key_len);
 	}
 	if (!ls->set->ranged)
 		sort_items(items, n, s->key_len);
@@ -250,5 +239,5 @@ bool lower_set_elems(struct lower *lw, struct lower_set *ls)
 	} else if (!lower_points(lw, ls, items, n)) {
 		return false;
 	}
-	return !catchall || lower_elem(lw, ls, catchall, push_elem(lw, ls->set));
+	return !catchall || lower_elem(lw, ls, catchall, push_elem(ls->set));
 }

@@ -9,6 +9,8 @@
 
 #include "../compiler/attr.h"
 
+#define LOOK_AHEAD 8
+
 struct elem_attrs {
 	struct nltb tb;
 	uint32_t flags;
@@ -226,13 +228,44 @@ static struct set *find_set(const struct apply *ap, const struct table *t)
 	return s;
 }
 
+/* Some elements on: what its key is found by is on its way from memory when its turn comes. */
+static const struct nlattr *look_ahead(const struct set *s, const struct nlattr *list,
+				       const struct nlattr *attr)
+{
+	const uint8_t *end = (const uint8_t *)list + list->nla_len;
+	struct blob nest, value;
+
+	if (!attr || !mnl_attr_ok(attr, (int)(end - (const uint8_t *)attr)))
+		return NULL;
+	if (attr_find(nlattr_blob(attr), NFTA_SET_ELEM_KEY, &nest) &&
+	    attr_find(nest, NFTA_DATA_VALUE, &value) && value.len == s->key_len)
+		set_elem_expect(s, value.data);
+	return mnl_attr_next(attr);
+}
+
+static int apply_each(const struct apply *ap, struct set *s, const struct nlattr *list)
+{
+	const struct nlattr *ahead = mnl_attr_get_payload(list), *attr;
+	int err;
+
+	for (int i = 0; i < LOOK_AHEAD; i++)
+		ahead = look_ahead(s, list, ahead);
+	mnl_attr_for_each_nested(attr, list) {
+		ahead = look_ahead(s, list, ahead);
+		err = ap->type == NFT_MSG_NEWSETELEM ? add_elem(ap, s, attr) :
+						       delete_elem(ap, s, attr);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
 int apply_elems(struct apply *ap)
 {
-	const struct nlattr *list = ap->tb.attr[NFTA_SET_ELEM_LIST_ELEMENTS], *attr;
+	const struct nlattr *list = ap->tb.attr[NFTA_SET_ELEM_LIST_ELEMENTS];
 	struct table *t = apply_find_table(ap, NFTA_SET_ELEM_LIST_TABLE);
 	bool is_new = ap->type == NFT_MSG_NEWSETELEM;
 	struct set *s;
-	int err = 0;
 
 	if (!t)
 		return -ENOENT;
@@ -247,10 +280,5 @@ int apply_elems(struct apply *ap)
 		set_drop_elems(s);
 		return 0;
 	}
-	mnl_attr_for_each_nested(attr, list) {
-		err = is_new ? add_elem(ap, s, attr) : delete_elem(ap, s, attr);
-		if (err < 0)
-			return err;
-	}
-	return 0;
+	return apply_each(ap, s, list);
 }

@@ -108,24 +108,31 @@ void nlbuf_fini(struct nlbuf *b)
 	*b = (struct nlbuf){0};
 }
 
+void nlbuf_reserve(struct nlbuf *b, size_t len)
+{
+	size_t need = b->len + len, capacity = b->capacity;
+	uint8_t *data;
+
+	if (b->failed || need <= capacity)
+		return;
+	capacity = MAX(need, capacity ? 2 * capacity : 4096);
+	data = realloc(b->data, capacity);
+	b->failed = !data;
+	if (!data)
+		return;
+	b->data = data;
+	b->capacity = capacity;
+}
+
 /* @len more bytes, zeroed up to the next multiple of 4; NULL once failed. */
 static uint8_t *extend(struct nlbuf *b, size_t len)
 {
-	size_t need = b->len + MNL_ALIGN(len), capacity;
+	size_t need = b->len + MNL_ALIGN(len);
 	uint8_t *data;
 
+	nlbuf_reserve(b, MNL_ALIGN(len));
 	if (b->failed)
 		return NULL;
-	if (need > b->capacity) {
-		capacity = MAX(need, b->capacity ? 2 * b->capacity : 4096);
-		data = realloc(b->data, capacity);
-		if (!data) {
-			b->failed = true;
-			return NULL;
-		}
-		b->data = data;
-		b->capacity = capacity;
-	}
 	data = b->data + b->len;
 	memset(data + len, 0, MNL_ALIGN(len) - len);
 	b->len = need;

@@ -79,6 +79,8 @@ void nlbuf_begin(struct nlbuf *b, const struct nlmsg_head *head);
 void nlbuf_end(struct nlbuf *b);
 /* Bytes of the message so far. */
 size_t nlbuf_message_len(const struct nlbuf *b);
+/* Room for @len more bytes at once. */
+void nlbuf_reserve(struct nlbuf *b, size_t len);
 /* Bytes as they are, padded to 4. */
 void nlbuf_raw(struct nlbuf *b, const void *data, size_t len);
 

@@ -322,23 +322,60 @@ ssize_t session_receive(struct session_socket *s, void *buffer, size_t len)
 
 /* ---- the batch ---- */
 
-/* The messages between begin and end. */
+/* Whole messages; those between begin and end are kept, runs of them at once. */
 static int keep_batch(struct nft_session *s, const uint8_t *data, size_t len)
 {
 	const struct nlmsghdr *nlh;
-	size_t pos = 0;
+	size_t pos = 0, from = 0;
 
 	s->has_batch = true;
 	while (len - pos >= sizeof(*nlh)) {
 		nlh = (const struct nlmsghdr *)(data + pos);
 		if (nlh->nlmsg_len < sizeof(*nlh) || nlh->nlmsg_len > len - pos)
 			return -EINVAL;
-		if (nlh->nlmsg_type != NFNL_MSG_BATCH_BEGIN &&
-		    nlh->nlmsg_type != NFNL_MSG_BATCH_END)
-			nlbuf_raw(&s->captured, nlh, nlh->nlmsg_len);
+		if (nlh->nlmsg_type == NFNL_MSG_BATCH_BEGIN ||
+		    nlh->nlmsg_type == NFNL_MSG_BATCH_END) {
+			nlbuf_raw(&s->captured, data + from, pos - from);
+			from = MIN(pos + MNL_ALIGN(nlh->nlmsg_len), len);
+		}
 		pos += MIN((size_t)MNL_ALIGN(nlh->nlmsg_len), len - pos);
 	}
+	nlbuf_raw(&s->captured, data + from, pos - from);
 	return s->captured.failed ? -ENOMEM : 0;
+}
+
+/* Whether it ends where a message does, as libnftnl's pages do (nftnl_batch_iovec()). */
+static bool is_whole(const struct iovec *v)
+{
+	const struct nlmsghdr *nlh;
+	size_t pos = 0;
+
+	while (v->iov_len - pos >= sizeof(*nlh)) {
+		nlh = (const struct nlmsghdr *)((const uint8_t *)v->iov_base + pos);
+		if (nlh->nlmsg_len < sizeof(*nlh) || MNL_ALIGN(nlh->nlmsg_len) > v->iov_len - pos)
+			return false;
+		pos += MNL_ALIGN(nlh->nlmsg_len);
+	}
+	return pos == v->iov_len;
+}
+
+static int keep_all(struct nft_session *s, const struct msghdr *msg, size_t len)
+{
+	struct nlbuf CLEANUP(nlbuf_fini) b = {0};
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < msg->msg_iovlen && is_whole(&msg->msg_iov[i]); i++)
+		;
+	nlbuf_reserve(i < msg->msg_iovlen ? &b : &s->captured, len);
+	if (i == msg->msg_iovlen) {
+		for (i = 0; !err && i < msg->msg_iovlen; i++)
+			err = keep_batch(s, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len);
+		return err;
+	}
+	for (i = 0; i < msg->msg_iovlen; i++)
+		nlbuf_raw(&b, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len);
+	return b.failed ? -ENOMEM : keep_batch(s, b.data, b.len);
 }
 
 static void put_prelude(struct nlbuf *b, const struct batch *prelude)
@@ -398,19 +435,18 @@ static int validate(struct session_socket *s)
 
 ssize_t session_send_batch(struct session_socket *s, const struct msghdr *msg, int flags UNUSED)
 {
-	struct nlbuf CLEANUP(nlbuf_fini) b = {0};
-	size_t i;
+	size_t len = 0, i;
 	int err;
 
 	drop_answer(s);
 	for (i = 0; i < msg->msg_iovlen; i++)
-		nlbuf_raw(&b, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len);
-	err = b.failed ? -ENOMEM : keep_batch(s->session, b.data, b.len);
+		len += msg->msg_iov[i].iov_len;
+	err = keep_all(s->session, msg, len);
 	if (!err && s->is_real && s->session->captured.len && !s->session->unchecked)
 		err = validate(s);
 	if (err < 0) {
 		errno = -err;
 		return -1;
 	}
-	return (ssize_t)b.len;
+	return (ssize_t)len;
 }

@@ -51,16 +51,18 @@ static int copy_batch(const struct batch *b, struct batch *ret)
 	return 0;
 }
 
-/* As the kernel can take it, and applied to the model as the user meant it. */
+/* As the kernel can take it, a copy if that differs, and applied to the model as the user meant it. */
 static int apply(struct ruleset *rs, const struct batch *b, struct diags *ds, struct batch *ret)
 {
-	int err;
+	int err = 0;
 
 	if (!b)
 		return 0;
-	err = copy_batch(b, ret);
-	if (!err)
-		err = rt_rewrite(rs, ret);
+	if (rt_may_rewrite(rs)) {
+		err = copy_batch(b, ret);
+		if (!err)
+			err = rt_rewrite(rs, ret);
+	}
 	return err ? err : apply_batch(rs, b, ds);
 }
 
@@ -189,7 +191,7 @@ int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 	ret->unchanged = true;
 	if (err)
 		return err;
-	tk.batch = b && b->len ? &batch : NULL;
+	tk.batch = !b || !b->len ? NULL : batch.data ? &batch : b;
 	err = opt->check ? check_only(&tk, opt) : load_once(&tk, opt);
 	ret->unchanged = !tk.begun;
 	if (err == -ERESTART && tk.begun)

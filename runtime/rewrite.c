@@ -177,6 +177,25 @@ static void rewrite_message(struct rewriting *rw, const struct message *m)
 	}
 }
 
+bool rt_may_rewrite(const struct ruleset *rs)
+{
+	const struct table *t;
+	const struct chain *c;
+	const struct set *s;
+
+	list_for_each(t, &rs->tables, node) {
+		if (t->parked)
+			return true;
+		list_for_each(c, &t->chains, node)
+			if (c->parked)
+				return true;
+		list_for_each(s, &t->sets, node)
+			if (s->elsewhere)
+				return true;
+	}
+	return false;
+}
+
 int rt_rewrite(void *model, struct batch *b)
 {
 	struct rewriting rw = { .rs = model };

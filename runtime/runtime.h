@@ -72,6 +72,8 @@ int rt_model_heads(struct runtime *rt, struct diags *ds, struct ruleset **ret);
  * itself.
  */
 int rt_rewrite(void *model, struct batch *b);
+/* False: it leaves every batch as it is. */
+bool rt_may_rewrite(const struct ruleset *model);
 
 /* ---- plan.c, load.c ---- */
 
