@@ -50,6 +50,8 @@ int classify_clear(void *blob, uint32_t *ret_left)
 	struct cls_head *h = blob;
 	int err = 0;
 
+	if (!(h->flags & CLS_MUTABLE))
+		return -ENOSPC;
 	*ret_left = CLS_NONE;
 	switch (h->kind) {
 	case CLS_HASH:
