@@ -27,6 +27,18 @@ SETTINGS = {
 ASK_CONNTRACK = "table inet bench_ct { chain c { ct state new accept; }; }"
 UPDATES = 5
 COUNTER = re.compile(r"counter packets (\d+) bytes (\d+)")
+ADDRESS = re.compile(r"(addr (?:!= )?)(\d+)(\.\d+\.\d+\.\d+)")
+
+
+def edited(text):
+    """The same but for an address, in the middle one of the rules that have some; None: no rule has."""
+    lines = text.split("\n")
+    rules = [i for i, line in enumerate(lines) if ADDRESS.search(line)]
+    if not rules:
+        return None
+    i = rules[len(rules) // 2]
+    lines[i] = ADDRESS.sub(lambda m: f"{m[1]}{int(m[2]) % 200 + 1}{m[3]}", lines[i], count=1)
+    return "\n".join(lines)
 
 
 class LabError(Exception):
@@ -150,7 +162,7 @@ class Contestant:
     def __init__(self, lab, workload, tag):
         self.lab, self.workload = lab, workload
         self.ns = f"bench-{os.getpid()}-{tag}"
-        self.load_result = self.reload_result = self.update_result = None
+        self.load_result = self.reload_result = self.edit_result = self.update_result = None
 
     def takes_part(self):
         return True
@@ -169,6 +181,9 @@ class Contestant:
 
     def reload(self):
         pass
+
+    def edit(self):
+        """One rule becomes another one, and then what it was."""
 
     def update(self):
         """One element comes and goes."""
@@ -224,6 +239,14 @@ class Nft(Loader):
 
     def say(self, *words):
         return "nft", *words
+
+    def edit(self):
+        text = edited(self.workload.nft)
+        if not text:
+            return
+        *command, file = self.command()
+        self.edit_result = self.run(*command, self.file("-edited.nft", text))
+        self.run(*command, file)
 
     def update(self):
         if self.workload.element is None:

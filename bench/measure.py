@@ -69,6 +69,7 @@ class Turn:
             c.load()
             if self.options.reload:
                 c.reload()
+                c.edit()
             c.update()
         except LabError as e:
             self.fail(c, str(e), "not loaded")
@@ -188,7 +189,7 @@ class Turn:
             if c.name in self.failed:
                 entry |= self.failed[c.name]
                 continue
-            for key in "load", "reload", "update":
+            for key in "load", "reload", "edit", "update":
                 m = getattr(c, f"{key}_result")
                 if m:
                     entry[key] = {"seconds": m["seconds"], "peak_kib": m["peak_kib"]}

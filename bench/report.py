@@ -70,6 +70,7 @@ def costs(results):
 LOADS = (
     ("load s", "load", "seconds", 1, 3),
     ("reload s", "reload", "seconds", 1, 3),
+    ("one rule s", "edit", "seconds", 1, 3),
     ("one element ms", "update", "seconds", 1e3, 1),
     ("peak MiB", "load", "peak_kib", 1 / 1024, 1),
 )
