@@ -26,7 +26,19 @@ static int words_create(struct runtime *rt, const char *path, struct diags *ds)
 	rt->words = words;
 	rt->words[RT_WORD_COOKIE_LOW].value = (uint32_t)rt->cookie;
 	rt->words[RT_WORD_COOKIE_HIGH].value = (uint32_t)(rt->cookie >> 32);
+	rt->words[RT_WORD_LAYOUT].value = RT_LAYOUT;
 	return rt_pin(rt->words_fd, path, ds);
+}
+
+/*
+ * Whether new roots cannot read it: they take a word in place, so it has to be one value. What is
+ * mapped are whole pages, zeros behind the map's own.
+ */
+static bool is_foreign(const struct word *words, uint32_t size, uint32_t n)
+{
+	uint32_t layout = words[RT_WORD_LAYOUT].value;
+
+	return n != 1 || (size >= RT_WORDS * sizeof(*words) && layout != RT_LAYOUT);
 }
 
 int gen_words(struct runtime *rt, bool create, struct diags *ds)
@@ -52,7 +64,7 @@ int gen_words(struct runtime *rt, bool create, struct diags *ds)
 	if (fd < 0)
 		return rt_error(ds, fd, "%s: cannot open", path);
 	err = rt_array_map(fd, !rt->read_only, &words, &rt->words_size, &size, &n);
-	if (!err && (uint64_t)n * ROUND_UP(size, 8) < RT_WORDS * sizeof(*rt->words)) {
+	if (!err && (uint64_t)n * ROUND_UP(size, 8) < RT_WORD_LAYOUT * sizeof(*rt->words)) {
 		munmap(words, rt->words_size);
 		err = -EINVAL;
 	}
@@ -62,6 +74,7 @@ int gen_words(struct runtime *rt, bool create, struct diags *ds)
 	}
 	rt->words = words;
 	rt->words_fd = fd;
+	rt->foreign_words = is_foreign(words, size, n);
 	return 0;
 }
 

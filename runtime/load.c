@@ -128,12 +128,12 @@ static int check_format(const struct takeover *tk)
 {
 	const struct manifest *m = tk->state.current;
 
-	if (!m || m->format == MANIFEST_FORMAT)
+	if ((!m || m->format == MANIFEST_FORMAT) && !tk->rt->foreign_words)
 		return 0;
 	diag_add(tk->ds, DIAG_ERROR, "foreign-pins", NULL,
 		 "the programs in place were loaded by nft-bpf %s, which this version does not "
 		 "understand: nft-bpf give removes them, then load again",
-		 m->version ? m->version : "of another version");
+		 m && m->version ? m->version : "of another version");
 	return -EPROTO;
 }
 

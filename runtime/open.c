@@ -134,6 +134,7 @@ int rt_forget(struct runtime *rt)
 	close_fd(&rt->words_fd);
 	rt->words = NULL;
 	rt->words_fd = -1;
+	rt->foreign_words = false;
 	return dir_clear(rt->dir);
 }
 

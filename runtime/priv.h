@@ -59,6 +59,7 @@ struct runtime {
 	int words_fd;	/* map "nb_generation"; -1: not made yet */
 	struct word *words; /* by enum rt_word, mapped; NULL: not made yet */
 	size_t words_size;
+	bool foreign_words; /* of another layout: decides, but no root of ours can read it */
 	struct root *roots;
 	size_t n_roots;
 	struct live_hook *live; /* base chains on their hooks at the last rt_model() */

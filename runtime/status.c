@@ -68,7 +68,7 @@ static int fill_from_manifest(const struct runtime *rt, const struct manifest *m
 	st->since = m->time;
 	st->compiled = m->compiled;
 	st->version = m->version;
-	st->foreign = m->format != MANIFEST_FORMAT;
+	st->foreign = m->format != MANIFEST_FORMAT || rt->foreign_words;
 	st->chains = calloc(MAX(m->n_chains, 1u), sizeof(*st->chains));
 	st->progs = calloc(MAX(m->n_progs, 1u), sizeof(*st->progs));
 	if (!st->chains || !st->progs)

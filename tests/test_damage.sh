@@ -71,6 +71,39 @@ for shape in plain mixed; do
 	done
 done
 
+# What another build made: words that no root of ours can read (they were an array once), or of a later
+# layout. Nothing is loaded over it, and give hands all back.
+other_words() { # array | later
+	python3 - $1 $dir/generation <<'PY'
+import json, os, subprocess, sys
+how, pin = sys.argv[1:]
+def tool(*words):
+    return subprocess.check_output(["bpftool", "-j", "map", *map(str, words)])
+value = [int(b, 16) for b in json.loads(tool("dump", "pinned", pin))[0]["value"]]
+os.remove(pin)
+n, size = (4, 4) if how == "array" else (1, 40)
+tool("create", pin, "type", "array", "key", 4, "value", size, "entries", n, "name", "nb_generation",
+     "flags", 0x400)
+value[32:40] = 99, 0, 0, 0, 0, 0, 0, 0
+for i in range(n):
+    tool("update", "pinned", pin, "key", i, 0, 0, 0, "value", *value[8 * i:8 * i + size])
+PY
+}
+for how in array later; do
+	for repair in "-f $tmp/plain.nft" take; do
+		fresh plain
+		ok "words of another build ($how)" other_words $how
+		like "words of another build ($how): status" "$(nb $r status)" 'pins of another version'
+		like "words of another build ($how): ${repair%% *} is refused" "$(nb $r $repair 2>&1)" \
+			'nft-bpf give removes them'
+		ok "words of another build ($how): closed" closed
+		ok "words of another build ($how): give" nb $r give
+		ok "words of another build ($how): given back" hooked
+		ok "words of another build ($how): closed after give" closed
+		ok "words of another build ($how): and loaded again" nb $r --require-bpf -f "$tmp/plain.nft"
+	done
+done
+
 # Plain nft takes rules away, or brings others.
 for shape in plain mixed front; do
 	for how in "flush ruleset" "delete table inet t"; do
