@@ -196,16 +196,23 @@ static json_t *manifest_to_json(const struct manifest *m)
 			 (int)m->cpus, "stride", (int)m->stride, "n", (int)m->n_counters);
 }
 
-int manifest_write(struct runtime *rt, uint32_t gen, const struct manifest *m, struct diags *ds)
+char *manifest_print(const struct manifest *m)
 {
 	json_t *json = manifest_to_json(m);
-	char AUTO_FREE *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return text;
+}
+
+int manifest_write(struct runtime *rt, uint32_t gen, const struct manifest *m, struct diags *ds)
+{
+	char AUTO_FREE *text = manifest_print(m);
 	int AUTO_CLOSE fd = -1;
 	size_t len, size;
 	void *map;
 	int err;
 
-	json_decref(json);
 	if (!text)
 		return -ENOMEM;
 	len = strlen(text);

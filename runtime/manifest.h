@@ -21,7 +21,7 @@ struct mf_table { /* off its hooks by being dormant */
 };
 
 struct mf_table_id { /* an entry of the map "table_ids" */
-	uint64_t name; /* hash of it and the family */
+	uint64_t name; /* tables_hash() */
 	uint64_t handle; /* 0: not known yet */
 };
 
@@ -100,6 +100,9 @@ void manifest_freep(struct manifest **m);
  * far as it can be: chains and tables, which all formats have.
  */
 int manifest_read(const struct runtime *rt, uint32_t gen, struct diags *ds, struct manifest **ret);
+/* Its text, malloc'ed, and back. -EINVAL: it is none. */
+char *manifest_print(const struct manifest *m);
+int manifest_parse(const char *text, size_t len, struct manifest **ret);
 /* Pins it: a generation with a manifest is complete. */
 int manifest_write(struct runtime *rt, uint32_t gen, const struct manifest *m, struct diags *ds);
 
@@ -109,6 +112,7 @@ bool manifest_has_table(const struct manifest *m, uint8_t family, const char *na
 
 /* ---- tables.c ---- */
 
+uint64_t tables_hash(const struct table *t); /* of its family and name */
 /* Pins what is known of the handles of @rs's tables. */
 int tables_make(struct runtime *rt, uint32_t gen, const struct ruleset *rs, struct diags *ds);
 /* After the batch was committed and the kernel's ruleset is that of generation @ruleset. */

@@ -319,40 +319,50 @@ static bool read_all(struct manifest *m, const json_t *json)
 	       read_dynamic(m, json_object_get(json, "dynamic"));
 }
 
-static json_t *load_json(int fd)
-{
-	size_t size;
-	json_t *json;
-	void *map;
-
-	if (rt_array_map(fd, false, &map, &size, NULL, NULL))
-		return NULL;
-	json = json_loadb(map, strnlen(map, size), 0, NULL);
-	munmap(map, size);
-	return json;
-}
-
-int manifest_read(const struct runtime *rt, uint32_t gen, struct diags *ds, struct manifest **ret)
+int manifest_parse(const char *text, size_t len, struct manifest **ret)
 {
 	struct manifest CLEANUP(manifest_freep) *m = calloc(1, sizeof(*m));
-	int AUTO_CLOSE fd = -1;
-	int err = gen_get(rt, gen, "manifest", &fd);
 	json_t *json;
 	bool ok;
 
 	if (!m)
 		return -ENOMEM;
-	if (err)
-		return err == -ENOENT ? err :
-					rt_error(ds, err, "generation %u: cannot open its manifest", gen);
-	json = load_json(fd);
+	json = json_loadb(text, len, 0, NULL);
 	ok = json && read_all(m, json);
 	json_decref(json);
 	if (!ok)
-		return rt_error(ds, -EINVAL, "generation %u: its manifest cannot be read", gen);
-	err = tables_read(rt, gen, m);
+		return -EINVAL;
+	*ret = TAKE_PTR(m);
+	return 0;
+}
+
+static int parse_map(int fd, struct manifest **ret)
+{
+	size_t size;
+	void *map;
+	int err = rt_array_map(fd, false, &map, &size, NULL, NULL);
+
 	if (err)
 		return err;
+	err = manifest_parse(map, strnlen(map, size), ret);
+	munmap(map, size);
+	return err;
+}
+
+int manifest_read(const struct runtime *rt, uint32_t gen, struct diags *ds, struct manifest **ret)
+{
+	struct manifest CLEANUP(manifest_freep) *m = NULL;
+	int AUTO_CLOSE fd = -1;
+	int err = gen_get(rt, gen, "manifest", &fd);
+
+	if (err)
+		return err == -ENOENT ? err :
+					rt_error(ds, err, "generation %u: cannot open its manifest", gen);
+	err = parse_map(fd, &m);
+	if (!err)
+		err = tables_read(rt, gen, m);
+	if (err)
+		return rt_error(ds, err, "generation %u: its manifest cannot be read", gen);
 	*ret = TAKE_PTR(m);
 	return 0;
 }

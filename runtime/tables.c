@@ -14,7 +14,7 @@
 #include "../netlink/nfnl.h"
 #include "manifest.h"
 
-static uint64_t hash_name(const struct table *t)
+uint64_t tables_hash(const struct table *t)
 {
 	return ir_hash(ir_hash_u64(IR_HASH_INIT, t->family), t->name, strlen(t->name) + 1);
 }
@@ -36,7 +36,7 @@ int tables_make(struct runtime *rt, uint32_t gen, const struct ruleset *rs, stru
 		return rt_error(ds, err, "cannot make a BPF map");
 	ids = map;
 	list_for_each(t, &rs->tables, node)
-		*ids++ = (struct mf_table_id){ hash_name(t), t->handle };
+		*ids++ = (struct mf_table_id){ tables_hash(t), t->handle };
 	munmap(map, size);
 	return gen_pin(rt, gen, "table_ids", fd, ds);
 }
@@ -80,7 +80,7 @@ int tables_note_handles(struct runtime *rt, uint32_t gen, uint32_t ruleset, stru
 	/* Of a later ruleset tables may not be the ones that the batch made. */
 	for (uint32_t i = 0; !err && rs->generation == ruleset && i < n; i++)
 		list_for_each(t, &rs->tables, node)
-			if (!ids[i].handle && ids[i].name == hash_name(t))
+			if (!ids[i].handle && ids[i].name == tables_hash(t))
 				ids[i].handle = t->handle;
 	munmap(ids, size);
 	return err;
@@ -105,7 +105,7 @@ int tables_read(const struct runtime *rt, uint32_t gen, struct manifest *m)
 
 bool tables_is_same(const struct manifest *m, const struct table *t)
 {
-	uint64_t name = hash_name(t);
+	uint64_t name = tables_hash(t);
 
 	for (uint32_t i = 0; i < m->n_ids; i++)
 		if (m->ids[i].name == name)
