@@ -10,55 +10,22 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "counters.h"
+#include "state_index.h"
 
 struct making {
 	struct runtime *rt;
 	uint32_t gen;
 	const struct ruleset *rs;
-	const struct ir_state **states; /* the per-CPU ones, by key and expression */
-	uint32_t n_states;
+	struct state_index states; /* the per-CPU ones */
 	struct manifest *m;
 	struct packets_bytes *seeds;
 	struct counted_rule *rules;
 	uint32_t n_rules;
 };
 
-static int compare_states(const void *pa, const void *pb)
+static bool is_per_cpu(const struct ir_state *st)
 {
-	const struct ir_state *a = *(const struct ir_state *const *)pa,
-			      *b = *(const struct ir_state *const *)pb;
-
-	if (a->key != b->key)
-		return (uintptr_t)a->key < (uintptr_t)b->key ? -1 : 1;
-	return a->expr < b->expr ? -1 : a->expr > b->expr;
-}
-
-static int collect(struct making *mk, const struct ir *ir)
-{
-	mk->states = calloc(MAX(ir->n_states, 1u), sizeof(*mk->states));
-	if (!mk->states)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < ir->n_states; i++)
-		if (ir->states[i]->op->per_cpu)
-			mk->states[mk->n_states++] = ir->states[i];
-	qsort(mk->states, mk->n_states, sizeof(*mk->states), compare_states);
-	return 0;
-}
-
-/* Index of the first state of @key; n_states when it has none. */
-static uint32_t first_state(const struct making *mk, const void *key)
-{
-	uint32_t low = 0, high = mk->n_states;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if ((uintptr_t)mk->states[mid]->key < (uintptr_t)key)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < mk->n_states && mk->states[low]->key == key ? low : mk->n_states;
+	return st->op->per_cpu;
 }
 
 /* A counter whose kernel side goes on counting is kept relative to that. */
@@ -84,8 +51,10 @@ static bool is_known_to_kernel(const struct rule *r)
 
 static void make_rule(struct making *mk, const struct rule *r, uint32_t position, bool shared)
 {
-	for (uint32_t i = first_state(mk, r); i < mk->n_states && mk->states[i]->key == r; i++) {
-		const struct ir_state *st = mk->states[i];
+	uint32_t n, first = state_index_find(&mk->states, r, &n);
+
+	for (uint32_t i = first; i < first + n; i++) {
+		const struct ir_state *st = mk->states.array[i];
 
 		mk->rules[mk->n_rules++] = (struct counted_rule){
 			.handle = r->handle,
@@ -149,10 +118,10 @@ static int make_chain(struct making *mk, const struct chain *c)
 
 static int make_object(struct making *mk, const struct object *o)
 {
-	uint32_t i = first_state(mk, o);
+	uint32_t n, i = state_index_find(&mk->states, o, &n);
 	struct mf_object *objects;
 
-	if (i == mk->n_states)
+	if (!n)
 		return 0;
 	objects = realloc(mk->m->objects, (mk->m->n_objects + 1) * sizeof(*objects));
 	if (!objects)
@@ -163,10 +132,10 @@ static int make_object(struct making *mk, const struct object *o)
 		.table = o->table->name,
 		.name = o->name,
 		.handle = o->handle,
-		.counter = mk->states[i]->index,
+		.counter = mk->states.array[i]->index,
 		.fresh = !o->handle || o->table->remade,
 	};
-	seed(mk, mk->states[i], true, o->handle);
+	seed(mk, mk->states.array[i], true, o->handle);
 	return 0;
 }
 
@@ -233,7 +202,7 @@ int counters_make(struct runtime *rt, uint32_t gen, const struct ruleset *rs, co
 
 	if (!ir->n_counters)
 		return 0;
-	err = collect(&mk, ir);
+	err = state_index_make(&mk.states, ir, is_per_cpu);
 	mk.seeds = calloc(ir->n_counters, sizeof(*mk.seeds));
 	mk.rules = calloc(ir->n_counters, sizeof(*mk.rules));
 	if (!mk.seeds || !mk.rules)
@@ -242,7 +211,7 @@ int counters_make(struct runtime *rt, uint32_t gen, const struct ruleset *rs, co
 		err = make_all(&mk);
 	if (!err)
 		err = pin_maps(&mk, ir, obj, ds);
-	free(mk.states);
+	state_index_fini(&mk.states);
 	free(mk.seeds);
 	free(mk.rules);
 	return err;

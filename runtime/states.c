@@ -1,50 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * State of limits, quotas and last: from one generation to the next, and into the model.
+ * State of limits, quotas and last, from one generation to the next.
  *
  * A limit's word is the time at which its bucket was empty, a quota's the bytes so far, that of
  * last a time. A rule that a load leaves alone keeps its word, as in the kernel: the new programs
  * begin with what the old ones had, and what these did until they stopped is added afterwards.
  */
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <time.h>
 
-#include <linux/netfilter/nf_tables.h>
-
-#include "../compiler/attr.h"
 #include "../compiler/ir_index.h"
-#include "counters.h"
-#include "states.h"
+#include "manifest.h"
+#include "state_index.h"
+#include "states_priv.h"
 
-#ifndef NFTA_LAST_MAX
-enum { NFTA_LAST_SET = 1, NFTA_LAST_MSECS = 2 };
-#endif
-
-/* An entry of the map "states". */
-struct kept {
-	uint64_t table;	   /* hash of its name and family */
-	uint64_t chain;	   /* the same with the chain's, or the object's, name */
-	uint64_t handle;   /* of the rule; 0: not known, or an object */
-	uint64_t base;	   /* the predecessor's word when this one was made */
-	uint32_t position; /* of the rule in its chain; 0: an object */
-	uint32_t expr;
-	uint32_t offset; /* in the map "state" */
-	uint32_t fresh;	 /* made by the batch: takes nothing over */
-	char op[16];
-};
-
-struct states { /* of one generation, mapped */
-	uint8_t *words;
-	struct kept *kept;
-	struct kept **by_rule; /* sorted by table, handle, expression; objects by chain */
-	uint32_t n;
-	size_t words_size, kept_size;
-};
-
-static void states_close(struct states *s)
+void states_close(struct states *s)
 {
 	if (s->words)
 		munmap(s->words, s->words_size);
@@ -54,14 +25,9 @@ static void states_close(struct states *s)
 	*s = (struct states){0};
 }
 
-static uint64_t hash_name(uint64_t h, const char *name)
+uint64_t states_hash_name(uint64_t h, const char *name)
 {
 	return ir_hash(h, name, strlen(name) + 1);
-}
-
-static uint64_t hash_table(const struct table *t)
-{
-	return hash_name(ir_hash_u64(IR_HASH_INIT, t->family), t->name);
 }
 
 static int compare(const struct kept *a, const struct kept *b)
@@ -91,8 +57,7 @@ static int map_pin(const struct runtime *rt, uint32_t gen, const char *name, voi
 	return err ? err : rt_array_map(fd, true, ret, ret_size, NULL, ret_n);
 }
 
-/* -ENOENT without an error when the generation keeps nothing. */
-static int states_open(const struct runtime *rt, uint32_t gen, struct diags *ds, struct states *ret)
+int states_open(const struct runtime *rt, uint32_t gen, struct diags *ds, struct states *ret)
 {
 	struct states CLEANUP(states_close) s = {0};
 	void *kept = NULL, *words = NULL;
@@ -119,7 +84,7 @@ static int states_open(const struct runtime *rt, uint32_t gen, struct diags *ds,
 	return 0;
 }
 
-static const struct kept *find(const struct states *s, const struct kept *key)
+const struct kept *states_find(const struct states *s, const struct kept *key)
 {
 	struct kept *const *found =
 		bsearch(&key, s->by_rule, s->n, sizeof(*s->by_rule), compare_kept);
@@ -127,7 +92,7 @@ static const struct kept *find(const struct states *s, const struct kept *key)
 	return found ? *found : NULL;
 }
 
-static uint64_t *word(const struct states *s, const struct kept *k)
+uint64_t *states_word(const struct states *s, const struct kept *k)
 {
 	return (uint64_t *)(s->words + k->offset);
 }
@@ -135,51 +100,34 @@ static uint64_t *word(const struct states *s, const struct kept *k)
 /* ---- a new generation's ---- */
 
 struct making {
-	const struct ir_state **states; /* by key and expression */
-	uint32_t n_states;
+	struct state_index states;
 	struct kept *kept;
 	uint32_t n;
 };
 
-static int compare_states(const void *pa, const void *pb)
-{
-	const struct ir_state *a = *(const struct ir_state *const *)pa,
-			      *b = *(const struct ir_state *const *)pb;
-
-	if (a->key != b->key)
-		return (uintptr_t)a->key < (uintptr_t)b->key ? -1 : 1;
-	return a->expr < b->expr ? -1 : a->expr > b->expr;
-}
-
 static void make_kept(struct making *mk, const void *key, struct kept k)
 {
-	uint32_t low = 0, high = mk->n_states;
+	uint32_t n, first = state_index_find(&mk->states, key, &n);
 
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
+	for (uint32_t i = first; i < first + n; i++) {
+		const struct ir_state *st = mk->states.array[i];
 
-		if ((uintptr_t)mk->states[mid]->key < (uintptr_t)key)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	for (; low < mk->n_states && mk->states[low]->key == key; low++) {
-		k.expr = mk->states[low]->expr;
-		k.offset = mk->states[low]->index;
-		snprintf(k.op, sizeof(k.op), "%s", mk->states[low]->op->name);
+		k.expr = st->expr;
+		k.offset = st->index;
+		snprintf(k.op, sizeof(k.op), "%s", st->op->name);
 		mk->kept[mk->n++] = k;
 	}
 }
 
 static void make_table(struct making *mk, const struct table *t)
 {
-	struct kept k = {.table = hash_table(t)};
+	struct kept k = {.table = tables_hash(t)};
 	const struct object *o;
 	const struct chain *c;
 	const struct rule *r;
 
 	list_for_each (c, &t->chains, node) {
-		k.chain = hash_name(k.table, c->name);
+		k.chain = states_hash_name(k.table, c->name);
 		k.position = 0;
 		list_for_each (r, &c->rules, node) {
 			k.position++;
@@ -191,25 +139,26 @@ static void make_table(struct making *mk, const struct table *t)
 	k.position = 0;
 	k.handle = 0;
 	list_for_each (o, &t->objects, node) {
-		k.chain = hash_name(k.table, o->name);
+		k.chain = states_hash_name(k.table, o->name);
 		k.fresh = !o->handle || t->remade;
 		make_kept(mk, o, k);
 	}
+}
+
+static bool is_one_word(const struct ir_state *st)
+{
+	return !st->op->per_cpu && st->op->state_size == sizeof(uint64_t);
 }
 
 /* Only pieces of one word; what else there may be begins anew. */
 static int make_all(struct making *mk, const struct ruleset *rs, const struct ir *ir)
 {
 	const struct table *t;
+	int err = state_index_make(&mk->states, ir, is_one_word);
 
-	mk->states = calloc(MAX(ir->n_states, 1u), sizeof(*mk->states));
 	mk->kept = calloc(MAX(ir->n_states, 1u), sizeof(*mk->kept));
-	if (!mk->states || !mk->kept)
+	if (err || !mk->kept)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < ir->n_states; i++)
-		if (!ir->states[i]->op->per_cpu && ir->states[i]->op->state_size == 8)
-			mk->states[mk->n_states++] = ir->states[i];
-	qsort(mk->states, mk->n_states, sizeof(*mk->states), compare_states);
 	list_for_each (t, &rs->tables, node)
 		make_table(mk, t);
 	return 0;
@@ -229,7 +178,12 @@ static int pin(struct runtime *rt, uint32_t gen, const struct making *mk, struct
 	return gen_pin(rt, gen, "states", fd, ds);
 }
 
-static int begin(struct runtime *rt, uint32_t gen, uint32_t old, struct diags *ds)
+/*
+ * Calls @fn for each entry of generation @gen that takes over what one of @old has, with that word.
+ * One of the two without any: nothing to do.
+ */
+static int for_each_heir(struct runtime *rt, uint32_t old, uint32_t gen, struct diags *ds,
+			 void (*fn)(const struct states *to, struct kept *k, uint64_t was))
 {
 	struct states CLEANUP(states_close) from = {0};
 	struct states CLEANUP(states_close) to = {0};
@@ -239,14 +193,18 @@ static int begin(struct runtime *rt, uint32_t gen, uint32_t old, struct diags *d
 		err = states_open(rt, gen, ds, &to);
 	for (uint32_t i = 0; !err && i < to.n; i++) {
 		struct kept *k = &to.kept[i];
-		const struct kept *before = k->fresh ? NULL : find(&from, k);
+		const struct kept *before = k->fresh ? NULL : states_find(&from, k);
 
-		if (!before)
-			continue;
-		k->base = __atomic_load_n(word(&from, before), __ATOMIC_RELAXED);
-		*word(&to, k) = k->base;
+		if (before)
+			fn(&to, k, __atomic_load_n(states_word(&from, before), __ATOMIC_RELAXED));
 	}
 	return err == -ENOENT ? 0 : err;
+}
+
+static void begin(const struct states *to, struct kept *k, uint64_t was)
+{
+	k->base = was;
+	*states_word(to, k) = was;
 }
 
 int states_make(struct runtime *rt, uint32_t gen, uint32_t old, const struct ruleset *rs,
@@ -258,8 +216,8 @@ int states_make(struct runtime *rt, uint32_t gen, uint32_t old, const struct rul
 	if (!err && mk.n)
 		err = pin(rt, gen, &mk, ds);
 	if (!err && mk.n)
-		err = begin(rt, gen, old, ds);
-	free(mk.states);
+		err = for_each_heir(rt, old, gen, ds, begin);
+	state_index_fini(&mk.states);
 	free(mk.kept);
 	return err;
 }
@@ -308,7 +266,7 @@ int states_note_handles(struct runtime *rt, uint32_t gen, const struct ruleset *
 	qsort(s.by_rule, s.n, sizeof(*s.by_rule), compare_places);
 	list_for_each (t, &rs->tables, node) {
 		list_for_each (c, &t->chains, node) {
-			uint64_t chain = hash_name(hash_table(t), c->name);
+			uint64_t chain = states_hash_name(tables_hash(t), c->name);
 			uint32_t position = 0;
 
 			list_for_each (r, &c->rules, node)
@@ -322,7 +280,7 @@ int states_note_handles(struct runtime *rt, uint32_t gen, const struct ruleset *
 
 static void add_since(const struct states *to, const struct kept *k, uint64_t now)
 {
-	uint64_t *w = word(to, k), is = __atomic_load_n(w, __ATOMIC_RELAXED);
+	uint64_t *w = states_word(to, k), is = __atomic_load_n(w, __ATOMIC_RELAXED);
 
 	if (strcmp(k->op, "last") == 0) {
 		while (now > is && !__atomic_compare_exchange_n(w, &is, now, false,
@@ -339,172 +297,22 @@ static void add_since(const struct states *to, const struct kept *k, uint64_t no
  */
 static void take_later(const struct states *to, const struct kept *k, uint64_t now)
 {
-	uint64_t *w = word(to, k), is = __atomic_load_n(w, __ATOMIC_RELAXED);
+	uint64_t *w = states_word(to, k), is = __atomic_load_n(w, __ATOMIC_RELAXED);
 
 	while ((int64_t)now > (int64_t)is &&
 	       !__atomic_compare_exchange_n(w, &is, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
 
+static void carry(const struct states *to, struct kept *k, uint64_t now)
+{
+	if (strcmp(k->op, "limit") == 0)
+		take_later(to, k, now);
+	else
+		add_since(to, k, now);
+}
+
 int states_carry(struct runtime *rt, uint32_t old, uint32_t gen, struct diags *ds)
 {
-	struct states CLEANUP(states_close) from = {0};
-	struct states CLEANUP(states_close) to = {0};
-	int err = states_open(rt, old, ds, &from);
-
-	if (!err)
-		err = states_open(rt, gen, ds, &to);
-	for (uint32_t i = 0; !err && i < to.n; i++) {
-		const struct kept *k = &to.kept[i];
-		const struct kept *before = k->fresh ? NULL : find(&from, k);
-		uint64_t now;
-
-		if (!before)
-			continue;
-		now = __atomic_load_n(word(&from, before), __ATOMIC_RELAXED);
-		if (strcmp(k->op, "limit") == 0)
-			take_later(&to, k, now);
-		else
-			add_since(&to, k, now);
-	}
-	return err == -ENOENT ? 0 : err;
-}
-
-/* ---- into the model ---- */
-
-static bool put_be64(struct blob attrs, uint16_t type, uint64_t value)
-{
-	struct blob at;
-
-	if (!attr_find(attrs, type, &at) || at.len != sizeof(value))
-		return false;
-	value = htobe64(value);
-	memcpy((void *)at.data, &value, sizeof(value)); /* the bytes belong to the model */
-	return true;
-}
-
-static void show_last(struct blob attrs, uint64_t ns)
-{
-	const uint32_t set = htobe32(1);
-	struct timespec ts;
-	struct blob at;
-	uint64_t now;
-
-	if (!ns || !attr_find(attrs, NFTA_LAST_SET, &at) || at.len != sizeof(set))
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-	if (put_be64(attrs, NFTA_LAST_MSECS, now > ns ? (now - ns) / 1000000 : 0))
-		memcpy((void *)at.data, &set, sizeof(set));
-}
-
-/*
- * raw_counter.value.bytes of a quota is what the kernel's own consumed. It never tells, nor takes,
- * more than the quota (nft_quota_do_dump(), nft_quota_do_init()).
- */
-static int show(struct runtime *rt, const struct states *s, const struct kept *k, const char *op,
-		struct blob attrs, struct raw_counter raw)
-{
-	uint64_t value = __atomic_load_n(word(s, k), __ATOMIC_RELAXED);
-	struct raw_counter *more;
-
-	if (strcmp(op, "last") == 0)
-		show_last(attrs, value);
-	if (strcmp(op, "quota") != 0)
-		return 0;
-	value = MIN(value, attr_uint(attrs, NFTA_QUOTA_BYTES, 0));
-	raw.value.bytes = attr_uint(attrs, NFTA_QUOTA_CONSUMED, 0);
-	if (!put_be64(attrs, NFTA_QUOTA_CONSUMED, value))
-		return 0;
-	more = reallocarray(rt->raw, rt->n_raw + 1, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	rt->raw = more;
-	rt->raw[rt->n_raw++] = raw;
-	return 0;
-}
-
-static int show_rule(struct runtime *rt, const struct states *s, uint64_t table,
-		     const struct rule *r)
-{
-	struct kept key = {.table = table, .handle = r->handle};
-	const struct kept *k;
-	int err = 0;
-
-	for (key.expr = 0; !err && r->handle && key.expr < r->exprs.n; key.expr++) {
-		const struct expr *e = &r->exprs.array[key.expr];
-
-		if (strcmp(e->name, "quota") != 0 && strcmp(e->name, "last") != 0)
-			continue;
-		snprintf(key.op, sizeof(key.op), "%s", e->name);
-		k = find(s, &key);
-		if (k)
-			err = show(rt, s, k, e->name, e->attrs,
-				   (struct raw_counter){
-					   .owner = r, .handle = r->handle, .expr = key.expr});
-	}
-	return err;
-}
-
-static int show_object(struct runtime *rt, const struct states *s, uint64_t table,
-		       const struct object *o)
-{
-	struct kept key = {.table = table, .chain = hash_name(table, o->name), .op = "quota"};
-	const struct kept *k = o->type == NFT_OBJECT_QUOTA ? find(s, &key) : NULL;
-
-	return k ? show(rt, s, k, key.op, o->attrs,
-			(struct raw_counter){.owner = o, .handle = o->handle})
-		 : 0;
-}
-
-int states_overlay(struct runtime *rt, struct ruleset *rs, struct diags *ds)
-{
-	struct states CLEANUP(states_close) s = {0};
-	int err = states_open(rt, gen_current(rt), ds, &s);
-	const struct object *o;
-	const struct table *t;
-	const struct chain *c;
-	const struct rule *r;
-
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	list_for_each (t, &rs->tables, node) {
-		uint64_t table = hash_table(t);
-
-		if (t->remade)
-			continue;
-		list_for_each (c, &t->chains, node)
-			list_for_each (r, &c->rules, node)
-				if (!err)
-					err = show_rule(rt, &s, table, r);
-		list_for_each (o, &t->objects, node)
-			if (!err)
-				err = show_object(rt, &s, table, o);
-	}
-	raw_sort(rt);
-	return err;
-}
-
-int states_reset_object(struct runtime *rt, const struct object *o, struct diags *ds)
-{
-	struct states CLEANUP(states_close) s = { 0 };
-	struct kept key = { .table = hash_table(o->table), .op = "quota" };
-	int err = states_open(rt, gen_current(rt), ds, &s);
-	const struct kept *k;
-
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	key.chain = hash_name(key.table, o->name);
-	k = find(&s, &key);
-	if (k)
-		__atomic_store_n(word(&s, k), 0, __ATOMIC_RELAXED);
-	return 0;
-}
-
-bool states_quota_behind(const struct runtime *rt, const void *owner, uint64_t handle,
-			 uint32_t expr, struct blob attrs)
-{
-	const struct raw_counter *raw = raw_find(rt, owner, handle, expr);
-
-	return raw && raw->value.bytes != attr_uint(attrs, NFTA_QUOTA_CONSUMED, 0);
+	return for_each_heir(rt, old, gen, ds, carry);
 }

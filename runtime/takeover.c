@@ -19,7 +19,6 @@
 #include <bpf/libbpf.h>
 #include <linux/netfilter.h>
 
-#include "../netlink/nfnl.h"
 #include "../netlink/sock.h"
 #include "counters.h"
 #include "dynamic.h"
@@ -218,183 +217,6 @@ void takeover_undo(struct takeover *tk)
 		rt_forget(tk->rt);
 }
 
-/* ---- commits ---- */
-
-struct numbered_rules {
-	struct rule **array; /* by seq */
-	size_t n, room;
-};
-
-static int compare_rule_seq(const void *pa, const void *pb)
-{
-	const struct rule *a = *(struct rule *const *)pa, *b = *(struct rule *const *)pb;
-
-	return a->seq < b->seq ? -1 : a->seq > b->seq;
-}
-
-static int numbered_add(struct numbered_rules *nr, struct rule *r)
-{
-	if (nr->n == nr->room) {
-		size_t room = nr->room ? 2 * nr->room : 256;
-		struct rule **array = realloc(nr->array, room * sizeof(*array));
-
-		if (!array)
-			return -ENOMEM;
-		nr->array = array;
-		nr->room = room;
-	}
-	nr->array[nr->n++] = r;
-	return 0;
-}
-
-static int numbered_init(struct numbered_rules *nr, const struct ruleset *rs)
-{
-	struct table *t;
-	struct chain *c;
-	struct rule *r;
-	int err = 0;
-
-	list_for_each(t, &rs->tables, node)
-		list_for_each(c, &t->chains, node)
-			list_for_each(r, &c->rules, node)
-				if (r->seq && !err)
-					err = numbered_add(nr, r);
-	if (nr->n)
-		qsort(nr->array, nr->n, sizeof(*nr->array), compare_rule_seq);
-	return err;
-}
-
-/* By number alone: an anonymous chain's name is the kernel's to choose. */
-static void on_rule(void *arg, uint32_t seq, uint8_t family UNUSED, const char *table UNUSED,
-		    const char *chain UNUSED, uint64_t handle)
-{
-	const struct numbered_rules *nr = arg;
-	struct rule key = { .seq = seq }, *keyp = &key, **found;
-
-	found = nr->n ? bsearch(&keyp, nr->array, nr->n, sizeof(*nr->array), compare_rule_seq) :
-			NULL;
-	if (found)
-		(*found)->handle = handle;
-}
-
-/* nft_base_seq: counts transactions that changed something, and never is 0. */
-static int follow_generation(struct takeover *tk)
-{
-	uint32_t next = tk->ruleset + 1 ? tk->ruleset + 1 : 1, now;
-	int err = dump_generation(&now);
-
-	if (err)
-		return rt_error(tk->ds, err, "cannot ask for the ruleset's generation");
-	if (now != next && now != tk->ruleset)
-		return -ERESTART;
-	tk->ruleset = now;
-	return 0;
-}
-
-static int commit(struct takeover *tk, const struct batch *b)
-{
-	struct numbered_rules nr = { 0 };
-	struct commit_options opt = {
-		.generation = tk->ruleset,
-		.on_rule = on_rule,
-		.arg = &nr,
-	};
-	int err = numbered_init(&nr, tk->rs);
-
-	if (!err)
-		err = commit_batch(b, &opt, tk->ds);
-	if (!err) {
-		tk->begun = true;
-		for (size_t i = 0; i < nr.n; i++)
-			nr.array[i]->seq = 0; /* numbers are of one batch */
-	}
-	free(nr.array);
-	if (err)
-		return err;
-	err = follow_generation(tk);
-	/* What a killed process had not yet noted is found by position: no reason to stop. */
-	if (!err && tk->m)
-		err = counters_note_handles(tk->rt, tk->gen, tk->m, tk->rs, tk->ds);
-	if (!err && tk->m)
-		err = states_note_handles(tk->rt, tk->gen, tk->rs, tk->ds);
-	return err;
-}
-
-static int commit_builder(struct takeover *tk, struct batch_builder *bb)
-{
-	struct batch CLEANUP(batch_fini) b = { 0 };
-	int err;
-
-	if (batch_builder_is_empty(bb))
-		return 0;
-	err = batch_builder_take(bb, &b);
-	return err ? err : commit(tk, &b);
-}
-
-static int wake(struct takeover *tk)
-{
-	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
-	int err = bb ? park_wake(tk->rt, tk->rs, tk->plan, bb) : -ENOMEM;
-
-	return err ? err : commit_builder(tk, bb);
-}
-
-static int give_objects(struct takeover *tk)
-{
-	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
-	int err = bb ? park_give_objects(tk->rt, tk->rs, tk->plan, bb, tk->ds) : -ENOMEM;
-
-	return err ? err : commit_builder(tk, bb);
-}
-
-/* Elements that do not fit in are no reason to stop half way. */
-static int commit_elements(struct takeover *tk, struct batch_builder *bb)
-{
-	struct diags why, *ds = tk->ds;
-	int err;
-
-	diags_init(&why);
-	tk->ds = &why;
-	err = commit_builder(tk, bb);
-	tk->ds = ds;
-	if (err && err != -ERESTART && err != -ENOMEM) {
-		diag_add(ds, DIAG_WARNING, "elements-lost", NULL,
-			 "elements that packets added cannot be given back: %s", strerror(-err));
-		err = 0;
-	}
-	diags_fini(&why);
-	return err;
-}
-
-static int give_elements(struct takeover *tk)
-{
-	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
-
-	if (!bb)
-		return -ENOMEM;
-	dynamic_give(tk->rs, tk->plan->lowered.ir, bb);
-	return commit_elements(tk, bb);
-}
-
-/* Its programs have stopped: what they added since the model was read. */
-static int give_late_elements(struct takeover *tk)
-{
-	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
-	int err = bb ? dynamic_give_rest(tk->rt, tk->old, tk->state.current, tk->rs,
-					 tk->plan->lowered.ir, bb) :
-		       -ENOMEM;
-
-	return err == -ENOMEM ? err : commit_elements(tk, bb);
-}
-
-static int unhook(struct takeover *tk)
-{
-	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
-	int err = bb ? park_unhook(tk->rs, tk->plan, bb) : -ENOMEM;
-
-	return err ? err : commit_builder(tk, bb);
-}
-
 /* ---- flip and drop ---- */
 
 static bool anything_decided(const struct takeover *tk)
@@ -491,26 +313,25 @@ int takeover_run(struct takeover *tk)
 	int err;
 
 	nlsock_linger(true);
-	err = tk->batch ? commit(tk, tk->batch) : 0;
-
+	err = tk->batch ? takeover_commit(tk, tk->batch) : 0;
 	if (!err && tk->batch && tk->m)
 		err = tables_note_handles(tk->rt, tk->gen, tk->ruleset, tk->ds);
 	if (!err)
 		err = dynamic_commit(tk->rt, tk->gen, tk->plan->lowered.ir, tk->ds);
 	rt_stop_at("committed");
 	if (!err)
-		err = wake(tk);
+		err = takeover_wake(tk);
 	if (!err)
-		err = give_objects(tk);
+		err = takeover_give_objects(tk);
 	if (!err)
-		err = give_elements(tk);
+		err = takeover_give_elements(tk);
 	rt_stop_at("woken");
 	if (!err)
 		err = flip(tk);
 	if (!err)
-		err = give_late_elements(tk);
+		err = takeover_give_late_elements(tk);
 	if (!err)
-		err = unhook(tk);
+		err = takeover_unhook(tk);
 	if (!err && tk->m)
 		err = dynamic_note_handles(tk->rt, tk->gen, tk->m, tk->ds);
 	rt_stop_at("parked");

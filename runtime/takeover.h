@@ -30,7 +30,6 @@ int counted_keys_init(struct counted_keys *k, const struct ir *ir);
 void counted_keys_fini(struct counted_keys *k);
 bool counted_keys_have(const struct counted_keys *k, const void *key);
 
-
 /* Chains and tables that are off their hooks and are not compiled any more: back, with counts. */
 int park_wake(const struct runtime *rt, struct ruleset *rs, const struct rt_plan *p,
 	      struct batch_builder *bb);
@@ -69,5 +68,18 @@ void takeover_fini(struct takeover *tk);
 int takeover_prepare(struct takeover *tk);
 /* Removes roots that this process attached, and the generation in the making. */
 void takeover_undo(struct takeover *tk);
+
+/* ---- takeover_commit.c ---- */
+
+/* -ERESTART as above. */
+int takeover_commit(struct takeover *tk, const struct batch *b);
+/* What was parked and is not compiled any more: chains, counts of objects, elements of sets. */
+int takeover_wake(struct takeover *tk);
+int takeover_give_objects(struct takeover *tk);
+int takeover_give_elements(struct takeover *tk);
+/* Once its programs have stopped: the elements they added since the model was read. */
+int takeover_give_late_elements(struct takeover *tk);
+/* Compiled chains off their hooks. */
+int takeover_unhook(struct takeover *tk);
 
 #endif
