@@ -138,35 +138,19 @@ static bool takes_offsets(const struct ir_sel *sel)
 	return (int64_t)param[0] == (int32_t)param[0] && (int64_t)param[1] == (int32_t)param[1];
 }
 
-static const struct ir_leaf leaf_time IR_LEAF_TABLE = {
-	.name = "meta time",
-	.helper = "meta_time",
-	.width = 8,
-	.n_params = 1,
-	.takes = takes_offsets,
-	.cost = 45,
-	.eval = eval_time,
-};
-
-static const struct ir_leaf leaf_hour IR_LEAF_TABLE = {
-	.name = "meta hour",
-	.helper = "meta_hour",
-	.width = 4,
-	.n_params = 1,
-	.takes = takes_offsets,
-	.cost = 45,
-	.eval = eval_hour,
-};
-
-static const struct ir_leaf leaf_day IR_LEAF_TABLE = {
-	.name = "meta day",
-	.helper = "meta_day",
-	.width = 1,
-	.n_params = 2,
-	.takes = takes_offsets,
-	.cost = 45,
-	.eval = eval_day,
-};
+#define TIME_LEAF(id, bytes, n)                                                                    \
+	static const struct ir_leaf leaf_##id IR_LEAF_TABLE = {                                    \
+		.name = "meta " #id,                                                               \
+		.helper = "meta_" #id,                                                             \
+		.width = bytes,                                                                    \
+		.n_params = n,                                                                     \
+		.takes = takes_offsets,                                                            \
+		.cost = 45,                                                                        \
+		.eval = eval_##id,                                                                 \
+	}
+TIME_LEAF(time, 8, 1);
+TIME_LEAF(hour, 4, 1);
+TIME_LEAF(day, 1, 2);
 
 static bool eval_random(const struct ir_sel *sel UNUSED, const struct ir_env *env, uint8_t *out)
 {
