@@ -9,7 +9,6 @@
 
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
-#include <linux/netfilter_ipv6/ip6_tables.h>
 
 #include "place.h"
 #include "priv.h"
@@ -64,8 +63,8 @@ bool iptables_has_rules_at(uint8_t pf, int32_t priority, uint8_t hook)
 		return false;
 	snprintf(info.name, sizeof(info.name), "%s", table_at(priority));
 	fd = socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-	known = fd >= 0 && getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
-				      v4 ? IPT_SO_GET_INFO : IP6T_SO_GET_INFO, &info, &len) == 0;
+	known = fd >= 0 && getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, IPT_SO_GET_INFO, &info,
+				      &len) == 0;
 	if (fd >= 0)
 		close(fd);
 	if (!known)

@@ -94,7 +94,7 @@ int tables_read(const struct runtime *rt, uint32_t gen, struct manifest *m)
 
 	if (open_ids(rt, gen, false, &ids, &n, &size) < 0)
 		return 0;
-	m->ids = malloc(n * sizeof(*ids));
+	m->ids = malloc(MAX(n, 1u) * sizeof(*ids));
 	if (m->ids) {
 		memcpy(m->ids, ids, n * sizeof(*ids));
 		m->n_ids = n;
