@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layering: the compiler knows no netlink and no libbpf, LLVM stays below compiler/emit, netlink knows
-# no run time; every header compiles alone.
+# no run time; every header compiles alone. And every test is run.
 . "$(dirname "$0")/lib.sh"
 cd "$top_srcdir" || exit 1
 
@@ -20,6 +20,9 @@ none "netlink/ includes neither runtime/ nor cli/ nor libbpf" \
 	"$(includes netlink | grep -E '"\.\./(runtime|cli|difftest)/|<bpf/')"
 none "runtime/ includes neither cli/ nor difftest/" \
 	"$(includes runtime | grep -E '"\.\./(cli|difftest)/')"
+# automake's log of tests/NAME.sh is that of tests/NAME too, and one of them would not be run
+none "every test has a name of its own" \
+	"$(ls tests/test_*.c tests/test_*.sh | sed 's/\.[a-z]*$//' | sort | uniq -d)"
 llvm=$(for c in "${LLVM_CONFIG:-}" llvm-config-{21..16} llvm-config; do
 	command -v "${c:-/none}" >/dev/null && echo "-isystem $("$c" --includedir)" && break
 done)

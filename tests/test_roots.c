@@ -214,7 +214,7 @@ static void test_wait(void **state UNUSED)
 
 static int setup(void **state UNUSED)
 {
-	static char dir[] = "/tmp/test_runtime.XXXXXX";
+	static char dir[] = "/tmp/test_roots.XXXXXX";
 
 	diags_init(&ds);
 	if (!mkdtemp(dir) || mount("bpf", dir, "bpf", 0, NULL) < 0)
