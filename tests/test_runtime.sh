@@ -243,12 +243,14 @@ nb $r give
 nat='table inet t {\n\tchain nat {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n\t}\n}'
 {
 	echo 'flush ruleset'
-	input 0 accept 'counter comment "n"' 'meta mark 1 quota 100 bytes'
+	input 0 accept 'counter comment "n"' 'meta mark 1 quota 100 bytes' \
+		"udp dport "{1..60}" drop"
 } >"$tmp/alone.nft"
 {
 	cat "$tmp/alone.nft"
 	printf "$nat"
 } >"$tmp/mixed.nft"
+ok "load, with a look-up in a map" nb $r --require-bpf -f "$tmp/alone.nft"
 for shape in alone mixed; do
 	nb $r -f "$tmp/$shape.nft" 2>/dev/null
 	ping4; ping4; ping4
