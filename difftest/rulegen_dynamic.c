@@ -47,7 +47,7 @@ void rulegen_put_change(struct rulegen *g)
 	const struct rulegen_dynamic *d = &g->dynamic[i];
 	const char *how = rng_one_in(&g->rng, 2) ? "add" : "update";
 
-	if (!rulegen_claim(g, d->field))
+	if (!rulegen_claim(g, d->field->key))
 		return;
 	if (d->shrinks && rng_one_in(&g->rng, 3))
 		how = "delete";
@@ -67,7 +67,7 @@ bool rulegen_put_lookup(struct rulegen *g)
 {
 	const uint32_t i = rng_below(&g->rng, g->n_dynamic);
 
-	if (!rulegen_claim(g, g->dynamic[i].field))
+	if (!rulegen_claim(g, g->dynamic[i].field->key))
 		return false;
 	rulegen_put_key(g, g->dynamic[i].field);
 	fprintf(g->out, " %s@y%u", rng_one_in(&g->rng, 4) ? "!= " : "", i);

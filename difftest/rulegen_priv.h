@@ -8,7 +8,24 @@
 
 #define RULEGEN_DYNAMIC 3
 
-struct rulegen_field;
+enum value_kind {
+	V_NUMBER, /* 0 … max */
+	V_NAME,	  /* one of .names */
+	V_ADDR4,
+	V_ADDR6,
+	V_MAC,
+};
+
+struct rulegen_field {
+	const char *key;
+	enum value_kind kind;
+	uint32_t max;
+	const char *const *names;
+	unsigned int in; /* IP, IP6, INET */
+	bool is_key, has_range, has_mask;
+};
+
+enum { IP = 1, IP6 = 2, INET = 4, ALL = 7, V4 = IP | INET, V6 = IP6 | INET };
 
 struct rulegen_dynamic { /* a set that packets change */
 	const struct rulegen_field *field;
@@ -32,6 +49,9 @@ struct rulegen {
 	struct rulegen_dynamic dynamic[RULEGEN_DYNAMIC];
 };
 
+/* ---- rulegen_field.c ---- */
+
+unsigned int rulegen_family_bit(const struct rulegen *g); /* IP, IP6 or INET */
 /* A field of this family that has ordered values; @is_key: fit for sets and maps. */
 const struct rulegen_field *rulegen_pick_field(struct rulegen *g, bool is_key);
 void rulegen_put_key(struct rulegen *g, const struct rulegen_field *f);
@@ -39,11 +59,18 @@ void rulegen_value(struct rulegen *g, const struct rulegen_field *f, char *out, 
 
 /* A value, or where it may be a range, now and then. */
 void rulegen_put_value(struct rulegen *g, const struct rulegen_field *f, bool may_range);
+/* "low-high" or a prefix. */
+void rulegen_range_value(struct rulegen *g, const struct rulegen_field *f, char *out, size_t size);
+/* From a few neighbouring values, the ends, or anywhere. */
+uint32_t rulegen_number(struct rulegen *g, uint32_t max);
+bool rulegen_is_name(const struct rulegen_field *f);
+/* May the rule being written ask for that as well? nft refuses matches that contradict each other. */
+bool rulegen_claim(struct rulegen *g, const char *key);
+
+/* ---- rulegen_match.c ---- */
+
 void rulegen_put_match(struct rulegen *g);
 void rulegen_put_sets(struct rulegen *g);
-bool rulegen_is_name(const struct rulegen_field *f);
-/* May the rule being written ask for it as well? */
-bool rulegen_claim(struct rulegen *g, const struct rulegen_field *f);
 
 /* rulegen_dynamic.c: definitions, a statement, a match; the latter two may find no place. */
 void rulegen_put_dynamic(struct rulegen *g);
