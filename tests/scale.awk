@@ -110,48 +110,6 @@ function bases(i, hook) {
 			"/" 24 - i % 8 " counter\n\t\taccept\n\t}"
 }
 
-# Everything that a program can be split at: large chains that are jumped to and gone to, from base
-# chains and from each other, which return and end; large verdict maps whose chains come back or not,
-# with rules before and behind; several base chains of one place.
-function some_rules(m, i, v) {
-	for (i = 0; i < m; i++) {
-		v = rnd(12)
-		print "\t\t" match_text(rnd(12), rnd(200)) (rnd(3) ? " " match_text(rnd(12), rnd(200)) : "") \
-			(rnd(2) ? " counter" : "") (v == 0 ? " drop" : v == 1 ? " accept" : v == 2 ? " return" : \
-			v == 3 ? " goto leaf-" rnd(4) : v < 8 ? " jump leaf-" rnd(4) : "")
-	}
-}
-function some_map(name, i) {
-	print "\t\tmeta mark != 7 counter ip saddr & 0.0.0.31 vmap {"
-	for (i = 0; i < 16; i++)
-		print "\t\t\t0.0.0." i " : " (i % 5 == 4 ? "continue" : (i % 2 ? "jump " : "goto ") name "-" i) ","
-	print "\t\t} counter"
-}
-function frames(i) {
-	for (i = 0; i < 4; i++) {
-		print "\tchain leaf-" i " {"
-		print "\t\t" match_text(i, i) " counter" (i % 2 ? " drop" : " return") "\n\t\tcounter\n\t}"
-	}
-	for (i = 0; i < 32; i++) {
-		print "\tchain " (i < 16 ? "a-" i : "b-" i - 16) " {"
-		some_rules(1 + rnd(n / 8))
-		print "\t}"
-	}
-	print "\tchain deep {"; some_rules(n); some_map("a"); some_rules(n / 2); print "\t}"
-	print "\tchain last {"; some_rules(n); print "\t\tcounter jump deep\n\t}"
-	print "\tchain away {"; some_rules(n); print "\t\ttcp dport 1-20000 goto last\n\t\tjump last"
-	some_rules(n / 3); print "\t}"
-	for (i = 0; i < 5; i++) {
-		print "\tchain base-" i " {\n\t\ttype filter hook input priority " (i < 4 ? 0 : 5) "; policy " \
-			(i == 2 ? "drop" : "accept") ";"
-		if (i == 1) { some_rules(3); print "\t\tmeta l4proto udp jump away\n\t\tcounter"; some_map("b") }
-		if (i == 2) print "\t\tip ttl 1-250 counter accept"
-		if (i == 3) { some_rules(n / 2); print "\t\tip ttl > 50 goto away\n\t\tcounter" }
-		if (i == 4) some_map("b")
-		print "\t\tcounter\n\t}"
-	}
-}
-
 # No two fields in a row, and a chain of its own for each rule.
 function jumps(i) {
 	for (i = 0; i < n; i++)
@@ -177,7 +135,6 @@ BEGIN {
 	else if (what == "mixed") mixed()
 	else if (what == "tree") tree()
 	else if (what == "bases") bases()
-	else if (what == "frames") frames()
 	else if (what == "jumps") jumps()
 	else if (what == "rules") rules()
 	print "}"

@@ -48,9 +48,13 @@ static struct emitted compile(const struct ir *ir)
 	return e;
 }
 
+static uint32_t n_parts; /* of programs that were split, behind the first of each */
+
 static bool load(struct bpf_run *run, const struct emitted *e, const struct ir *ir)
 {
+	struct bpf_program *prog;
 	int err = bpf_run_load(run, e, 1);
+	uint32_t n = 0;
 
 	if (err == -EPERM) {
 		print_message("programs cannot be loaded here: only compiled\n");
@@ -64,7 +68,9 @@ static bool load(struct bpf_run *run, const struct emitted *e, const struct ir *
 	}
 	assert_int_equal(err, 0);
 	assert_false(bpf_run_warned);
-	(void)ir;
+	bpf_object__for_each_program(prog, run->obj)
+		n++;
+	n_parts += n - ir->n_progs;
 	return true;
 }
 
@@ -203,6 +209,25 @@ static void test_parts(void **state)
 	(void)state;
 	for (uint64_t seed = 400; seed < 400 + n_seeds(2); seed++)
 		run_random(seed, NFPROTO_IPV4, NF_INET_LOCAL_IN, 2, 2, 90);
+}
+
+/* The same in programs that go on in each other. */
+static void test_tails(void **state)
+{
+	static const char *const sizes[] = {"1500", "6000"};
+
+	(void)state;
+	n_parts = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		setenv("NFT_BPF_SPLIT", sizes[i], 1);
+		for (uint64_t seed = 500; seed < 500 + n_seeds(4); seed++) {
+			run_random(seed, NFPROTO_IPV4, NF_INET_LOCAL_IN, 3, 6, 6);
+			run_random(seed, NFPROTO_IPV6, NF_INET_FORWARD, 1, 8, 8);
+		}
+	}
+	unsetenv("NFT_BPF_SPLIT");
+	print_message("%u parts\n", n_parts);
+	assert_true(n_parts > 20 || geteuid() != 0);
 }
 
 /* ---- chains of the same shape: the model with each one's record ---- */
@@ -369,6 +394,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_bases, show_failed),
 		cmocka_unit_test_teardown(test_output, show_failed),
 		cmocka_unit_test_teardown(test_parts, show_failed),
+		cmocka_unit_test_teardown(test_tails, show_failed),
 		cmocka_unit_test_teardown(test_families, show_failed),
 		cmocka_unit_test(test_missing_helper),
 		cmocka_unit_test(test_texts),

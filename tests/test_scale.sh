@@ -36,12 +36,15 @@ ok "100,000 rules in a chain" nb $n --require-bpf -f "$tmp/rules-100000.nft"
 ok "one of them drops" not in_ns $n ping -c1 -W0.3 -q -I 10.0.0.3 127.0.0.1
 
 # Programs in parts: split small, so that all ways from part to part are gone.
-export NFT_BPF_SPLIT=1000
-scales frames 20 600 5
-like "of several parts" "$(nb $n -f "$tmp/frames-20.nft" && nb $n status)" 'v4_input_0: .* in [0-9]+ parts$'
+parts=$top_srcdir/testdata/difftest/parts.nft
+for size in 200 400 1000; do
+	export NFT_BPF_SPLIT=$size
+	ok "parts of $size: as the interpreter" "$NFT_BPF" difftest -f "$parts"
+	{ echo "flush ruleset"; cat "$parts"; } >"$tmp/whole.nft"
+	ok "parts of $size: loaded" nb $n --require-bpf -f "$tmp/whole.nft"
+	like "parts of $size: several" "$(nb $n status)" 'v4_input_0: .* in [0-9]+ parts$'
+done
 NFT_BPF_SPLIT=20000 scales mixed 600 600 1
-ruleset mixed 40
-ok "a program in parts is loaded" nb $n --require-bpf -f "$tmp/mixed-40.nft"
 blocked() { not in_ns $n ping -c1 -W0.3 -q 127.0.0.1; }
 cat >"$tmp/parts.nft" <<-EOF
 	flush ruleset

@@ -239,15 +239,15 @@ void gen_prog(struct gen *g, const struct ir_prog *prog)
 		refuse(g, prog, "cycle", "its chains form a cycle");
 		return;
 	}
-	if (too_large(plan)) {
-		why = gen_split(g, prog, forced ? forced : SPLIT_PART);
-	} else if (!forced || plan->total <= forced || gen_split(g, prog, forced)) {
-		if (take_total(g, plan->total))
-			gen_one(g, prog, plan);
-		else
-			why = arena_printf(g->arena, "about %llu instructions, with other programs'",
-					   (unsigned long long)(plan->total + g->total));
-	}
+	if (forced && plan->total > forced && !gen_split(g, prog, forced))
+		return;
+	if (too_large(plan))
+		why = gen_split(g, prog, SPLIT_PART);
+	else if (take_total(g, plan->total))
+		gen_one(g, prog, plan);
+	else
+		why = arena_printf(g->arena, "about %llu instructions, with other programs'",
+				   (unsigned long long)(plan->total + g->total));
 	if (why)
 		refuse(g, prog, "too-large", why);
 }
