@@ -49,38 +49,52 @@ static uint32_t place_among_its_kind(const struct ir *ir, uint32_t i)
 	return n;
 }
 
-/* A copy of the map's value; NULL: there is none that we know. */
-static void *copy_blob(const struct runtime *rt, uint32_t id, size_t *ret_size)
+/* The map as it is, to be unmapped, *@ret_size of it the value; NULL: there is none that we know. */
+static void *map_blob(const struct runtime *rt, uint32_t id, size_t *ret_size, size_t *ret_mapped)
 {
 	int AUTO_CLOSE fd = -1;
 	char name[32];
 	uint32_t n, value;
-	size_t mapped;
-	void *map, *copy = NULL;
+	void *map;
 
 	snprintf(name, sizeof(name), "set_%u", id);
 	if (gen_get(rt, gen_current(rt), name, &fd) < 0 ||
-	    rt_array_map(fd, false, &map, &mapped, &value, &n) < 0)
+	    rt_array_map(fd, false, &map, ret_mapped, &value, &n) < 0)
 		return NULL;
-	if (n == 1 && value % 64 == 0)
-		copy = aligned_alloc(64, value);
-	if (copy)
-		memcpy(copy, map, value);
-	munmap(map, mapped);
 	*ret_size = value;
-	return copy;
+	if (n == 1 && value % 64 == 0)
+		return map;
+	munmap(map, *ret_mapped);
+	return NULL;
+}
+
+/* Of another history, maybe: what is in it decides. */
+static bool adopt(struct ir_set *set, const void *map, size_t size)
+{
+	struct classify_shape shape;
+	void *copy = aligned_alloc(64, size);
+
+	if (copy)
+		memcpy(copy, map, size);
+	if (copy && classify_shape(copy, size, &shape) == 0 && set_table_adopt(set, copy, size))
+		return true;
+	free(copy);
+	return false;
 }
 
 static bool keep_one(const struct runtime *rt, const struct mf_set *mf, struct ir_set *set)
 {
-	struct classify_shape shape;
-	size_t size = 0;
-	void *blob = copy_blob(rt, mf->id, &size);
+	size_t size = 0, mapped;
+	void *map = map_blob(rt, mf->id, &size, &mapped);
+	bool kept;
 
-	if (blob && classify_shape(blob, size, &shape) == 0 && set_table_adopt(set, blob, size))
-		return true;
-	free(blob);
-	return false;
+	if (!map)
+		return false;
+	/* The same elements, seed and order make the same bytes: most often that is all. */
+	kept = (size == set->table->blob_size && memcmp(map, set->table->blob, size) == 0) ||
+	       adopt(set, map, size);
+	munmap(map, mapped);
+	return kept;
 }
 
 void sets_keep(const struct runtime *rt, uint32_t ruleset, const struct ir *ir)

@@ -15,6 +15,7 @@
  *	  "sets": [ { "family", "table", "name", "id", "map", "offset", "verdicts": [ { "code", "chain" } ] } ],
  *	  "dynamic": [ { "family", "table", "name", "id", "exprs": [ { "name", "hex" } ] } ],
  *	  "fixed": true,					some sets change only with the programs
+ *	  "seed": …,						of hashes; the next load's is the same
  *	  "counters": { "cpus", "stride", "n" } }
  *
  * "tables" and "chains" down to "regular" stay as they are in all formats to come: with them any
@@ -186,13 +187,14 @@ static json_t *manifest_to_json(const struct manifest *m)
 		json_array_append_new(tables, json_pack("{s:i, s:o}", "family",
 							(int)m->tables[i].family, "name",
 							bytes_to_json(m->tables[i].name)));
-	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:{s:i, s:i, s:i}}", "format",
+	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:{s:i, s:i, s:i}}", "format",
 			 (int)m->format, "version", m->version, "time", (json_int_t)m->time,
 			 "ruleset", (json_int_t)m->ruleset, "tables", tables, "chains", chains,
 			 "progs", progs_to_json(m), "counted", counted_to_json(m), "objects",
 			 objects_to_json(m), "sets", sets_to_json(m), "dynamic",
 			 dynamic_to_json(m), "fixed",
-			 (int)m->fixed_sets, "compiled", (json_int_t)m->compiled, "counters", "cpus",
+			 (int)m->fixed_sets, "compiled", (json_int_t)m->compiled, "seed",
+			 (json_int_t)m->seed, "counters", "cpus",
 			 (int)m->cpus, "stride", (int)m->stride, "n", (int)m->n_counters);
 }
 

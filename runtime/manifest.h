@@ -69,6 +69,7 @@ struct manifest {
 	uint32_t format;
 	const char *version; /* of nft-bpf */
 	uint64_t time;
+	uint32_t seed;	   /* of hashes; 0: not known */
 	uint64_t compiled; /* when its code was, if before that; else 0 */
 	uint32_t ruleset; /* generation of the kernel's ruleset that the load began with */
 	struct mf_chain *chains;

@@ -203,6 +203,7 @@ int manifest_make(const struct rt_plan *p, const struct ruleset *rs, uint32_t ru
 	m->format = MANIFEST_FORMAT;
 	m->version = PACKAGE_VERSION;
 	m->time = (uint64_t)time(NULL);
+	m->seed = p->seed;
 	m->compiled = p->reused ? p->compiled : 0;
 	m->ruleset = ruleset;
 	m->chains = calloc(MAX(p->lowered.n_chains, 1u), sizeof(*m->chains));

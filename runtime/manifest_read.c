@@ -311,6 +311,7 @@ static bool read_all(struct manifest *m, const json_t *json)
 	m->stride = (uint32_t)get_int(counters, "stride");
 	m->n_counters = (uint32_t)get_int(counters, "n");
 	m->compiled = (uint64_t)get_int(json, "compiled");
+	m->seed = (uint32_t)get_int(json, "seed");
 	m->fixed_sets = json_is_true(json_object_get(json, "fixed"));
 	return ok && m->version && read_progs(m, json_object_get(json, "progs")) &&
 	       read_counted(m, json_object_get(json, "counted")) &&

@@ -19,6 +19,7 @@
 #include "../compiler/dispatch.h"
 #include "../compiler/opt/opt.h"
 #include "../compiler/set_table.h"
+#include "manifest.h"
 #include "place.h"
 #include "reuse.h"
 #include "sets.h"
@@ -462,6 +463,18 @@ static int attempt(struct planning *pl)
 	return compile_anew(pl, &opt) ? 1 : verify(pl);
 }
 
+/* As long as something runs, sets that do not change make the same maps (kept.c). */
+static void keep_seed(struct runtime *rt, uint32_t *seed)
+{
+	struct manifest CLEANUP(manifest_freep) *m = NULL;
+	struct diags quiet;
+
+	diags_init(&quiet);
+	if (rt->words && manifest_read(rt, gen_current(rt), &quiet, &m) == 0 && m->seed)
+		*seed = m->seed;
+	diags_fini(&quiet);
+}
+
 int plan_make(struct runtime *rt, const struct ruleset *rs, const struct rt_load_options *opt,
 	      bool attach, struct diags *ds, struct rt_plan *ret, struct bpf_object **ret_obj)
 {
@@ -471,6 +484,9 @@ int plan_make(struct runtime *rt, const struct ruleset *rs, const struct rt_load
 	int err;
 
 	rt_lower_options(&pl.opt.lower);
+	if (rt)
+		keep_seed(rt, &pl.opt.lower.seed);
+	pl.plan.seed = pl.opt.lower.seed;
 	err = lower_ruleset(rs, &pl.opt.lower, ds, &pl.plan.lowered);
 	if (err)
 		return err;

@@ -96,6 +96,7 @@ struct rt_plan {
 	size_t key_len;
 	bool reused;		     /* it is the running generation's, compiled at that time */
 	uint64_t compiled;
+	uint32_t seed;		     /* of hashes */
 	struct rt_place *places;     /* one per lowered.ir->progs[] */
 	uint32_t n_places;
 	bool unchanged;		     /* on failure: the kernel's ruleset is as it was */
