@@ -257,17 +257,26 @@ static int attach_at(struct planning *pl, const struct ir_prog *p, const struct 
 	return 0;
 }
 
+/* Before or behind an empty table makes no difference; right before a chain has to be just there. */
+static bool iptables_is_in_the_way(const struct ir_prog *p)
+{
+	return p->bases[0]->is_front ? iptables_is_at(p->pf, p->priority) :
+				       iptables_has_rules_at(p->pf, p->priority, p->hook);
+}
+
+/* -EBUSY: @ret_reason says why. */
 static int place_one(struct planning *pl, const struct ir_prog *p, const struct rt_place *before,
-		     struct diags *why, int32_t *ret)
+		     struct diags *why, const char **ret_reason, int32_t *ret)
 {
 	struct place_gap gap;
 	int err = place_gap(&pl->plan.lowered, p, &gap);
 
-	/* Before or behind an empty table makes no difference; right before a chain has to be just there. */
-	if (!err && (p->bases[0]->is_front ?
-			     iptables_is_at(p->pf, p->priority) :
-			     iptables_has_rules_at(p->pf, p->priority, p->hook)))
+	*ret_reason = "no priority is free that keeps its place among the other hooks";
+	if (!err && iptables_is_in_the_way(p)) {
+		*ret_reason = "legacy iptables has rules at its priority, and which of the two runs "
+			      "first is not known";
 		err = -EBUSY;
+	}
 	if (err)
 		return err;
 	if (before && before->prog->pf == p->pf && before->prog->hook == p->hook)
@@ -285,13 +294,14 @@ static int place_each(struct planning *pl, struct diags *why)
 
 	for (uint32_t i = 0; !err && i < ir->n_progs; i++) {
 		const struct ir_prog *p = &ir->progs[i];
+		const char *reason;
 
 		places[i].prog = p;
-		err = place_one(pl, p, i ? &places[i - 1] : NULL, why, &places[i].priority);
+		err = place_one(pl, p, i ? &places[i - 1] : NULL, why, &reason,
+				&places[i].priority);
 		if (err == -EBUSY)
 			/* The last to run: those before it may then share the place. */
-			drop_chain(pl, p->bases[p->n_bases - 1]->origin, "priority-taken",
-				   "no priority is free that keeps its place among the other hooks");
+			drop_chain(pl, p->bases[p->n_bases - 1]->origin, "priority-taken", reason);
 		else if (err)
 			drop_all(pl, "load-failed", first_error(why));
 	}

@@ -277,4 +277,26 @@ like "it stays dormant" "$(nb $r list ruleset)" 'flags dormant'
 ok "… and keeps nobody out" ping4
 ok "give" nb $r give
 like "it stays dormant" "$(in_ns $r nft list ruleset)" 'flags dormant'
+
+# ---- legacy iptables ----
+i=rt-i-$$
+netns $i
+for ipt in iptables ip6tables; do
+	if ! in_ns $i $ipt-legacy -S >/dev/null 2>&1; then
+		echo "# no $ipt-legacy here"
+		continue
+	fi
+	{
+		echo "flush ruleset"
+		input 0 accept 'counter comment "n"' | sed "s/inet/${ipt/tables/}/"
+	} >"$tmp/$ipt.nft"
+	ok "$ipt without rules is not in the way" nb $i --require-bpf -f "$tmp/$ipt.nft"
+	nb $i give
+	in_ns $i $ipt-legacy -A INPUT -p udp --dport 9 -j DROP
+	like "… with rules it is" "$(nb $i -f "$tmp/$ipt.nft" 2>&1)" \
+		'legacy iptables has rules at its priority.*priority-taken'
+	in_ns $i $ipt-legacy -F
+	ok "… and without them not" nb $i --require-bpf -f "$tmp/$ipt.nft"
+	nb $i give
+done
 plan
