@@ -176,14 +176,15 @@ ok "its pins are gone" test ! -e "$dead"
 ok "the living one's are not" test -e "$(dir $r)/generation"
 netns $d
 nsenter --net=/run/netns/$d sleep 60 &
+sleeper=$!
 nb $d -f "$tmp/a.nft"
 alive=$(dir $d)
 umount "/run/netns/$d" # nameless, but a process is in it
 sleep 0.1
 "$NFT_BPF" gc >/dev/null
 ok "gc leaves a namespace with a process" test -e "$alive/generation"
-kill %?sleep
-wait
+kill $sleeper
+wait $sleeper
 rm -f "/run/netns/$d"
 "$NFT_BPF" gc >/dev/null
 ok "and removes it when that has ended" test ! -e "$alive"
