@@ -46,8 +46,6 @@ static pid_t parent_of(pid_t pid)
 	ssize_t n = 0;
 	int fd;
 
-	if (pid == getpid())
-		return getppid();
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
@@ -62,18 +60,23 @@ static pid_t parent_of(pid_t pid)
 	return parent;
 }
 
-/* The outermost ancestor whose file systems we may look at. */
+/* The outermost ancestor whose file systems we may look at; asked from there inwards. */
 static pid_t outermost(void)
 {
-	pid_t pid = getpid(), found = pid;
+	pid_t ancestors[64], pid;
 	char path[64];
+	size_t n = 0;
 
-	while ((pid = parent_of(pid)) > 0) {
-		snprintf(path, sizeof(path), "/proc/%d/root/proc", (int)pid);
-		if (access(path, R_OK) == 0)
-			found = pid;
+	for (pid = getppid(); pid > 0; pid = parent_of(pid)) {
+		n = MIN(n + 1, ARRAY_SIZE(ancestors));
+		ancestors[n - 1] = pid;
 	}
-	return found;
+	while (n-- > 0) {
+		snprintf(path, sizeof(path), "/proc/%d/root/proc", (int)ancestors[n]);
+		if (access(path, R_OK) == 0)
+			return ancestors[n];
+	}
+	return getpid();
 }
 
 static bool same_mount_namespace(pid_t pid)

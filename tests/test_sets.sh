@@ -153,6 +153,19 @@ ok "10.50.0.1 is out" passes 10.50.0.1
 ok "another table beside it" nb $n --require-bpf -f "$tmp/other.nft"
 ok "10.0.0.1 is in still" blocked 10.0.0.1
 
+# One element is no matter of LLVM and libbpf, nor of many system calls.
+LD_DEBUG=files nb $n add element inet t exact '{ 10.71.0.1 }' >"$tmp/files" 2>&1
+like "libraries are told" "$(grep 'calling init' "$tmp/files")" libnftables
+is "none is opened for one element but nft's" "$(grep -cE 'calling init.*(LLVM|llvm|libbpf)' "$tmp/files")" 0
+if command -v strace >/dev/null; then
+	calls() { in_ns $n strace -f -o "$tmp/calls" "$@" >/dev/null 2>&1 && wc -l <"$tmp/calls"; }
+	calls "$NFT_BPF" add element inet t exact '{ 10.71.0.2 }' >"$tmp/ours"
+	calls nft add element inet t exact '{ 10.71.0.3 }' >"$tmp/nfts"
+	ok "system calls of one element: nft's $(<"$tmp/nfts"), ours $(<"$tmp/ours")" \
+		test "$(<"$tmp/ours")" -le $(($(<"$tmp/nfts") + 80))
+	ok "sync with what nft added" nb $n sync
+fi
+
 out=$(nb $n delete element inet t exact '{ 10.30.0.1 }' 2>&1)
 like "nft's own error for a missing element" "$out" "No such file or directory"
 is "in nft's own words" "$out" "$(in_ns $n nft delete element inet t exact '{ 10.30.0.1 }' 2>&1)"
