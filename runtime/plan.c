@@ -345,6 +345,7 @@ static uint32_t cpus(void)
 static int compile_anew(struct planning *pl, const struct emit_options *opt)
 {
 	const struct emit_backend *backend;
+	const struct diag *d;
 	struct diags why;
 	int err = 0;
 
@@ -359,6 +360,9 @@ static int compile_anew(struct planning *pl, const struct emit_options *opt)
 		err = backend->compile(pl->plan.lowered.ir, opt, &why, &pl->plan.emitted);
 	if (err)
 		drop_uncompiled(pl, &why);
+	list_for_each(d, &why.list, node)
+		if (!err && d->level == DIAG_NOTE)
+			diag_add(pl->ds, DIAG_NOTE, d->code, NULL, "%s", d->text);
 	diags_fini(&why);
 	return err || !backend;
 }

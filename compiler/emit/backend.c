@@ -119,7 +119,7 @@ static void child(int fd, const struct ir *ir, const struct emit_options *opt)
 static const char *known_code(const char *code)
 {
 	static const char *const codes[] = {"llvm",  "bitcode",	 "helper-missing", "set-form",
-					    "cycle", "too-large"};
+					    "cycle", "too-large",	 "parts"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
 		if (strcmp(code, codes[i]) == 0)

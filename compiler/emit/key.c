@@ -11,6 +11,7 @@
  * IRs at random and compares code. Whatever the emitter begins to read belongs in here.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -327,6 +328,9 @@ static void put_options(struct key *k, const struct emit_options *opt)
 {
 	const char *split = getenv("NFT_BPF_SPLIT"); /* split.c */
 
+	/* For tests: HACKING.md. */
+	if (getenv("NFT_BPF_SPLIT"))
+		fprintf(k->f, "split %s ", getenv("NFT_BPF_SPLIT"));
 	fprintf(k->f, "nft-bpf " PACKAGE_VERSION " abi %d cpus %u %d%d %s ", EMIT_ABI, opt->cpus,
 		opt->atomic_counters, opt->maps_elsewhere, opt->cpu ? opt->cpu : "-");
 	fprintf(k->f, "split %s ", split ? split : "-");

@@ -219,6 +219,9 @@ static const char *gen_split(struct gen *g, const struct ir_prog *prog, uint32_t
 	if (!take_total(g, s->total))
 		return arena_printf(g->arena, "about %llu instructions",
 				    (unsigned long long)s->total);
+	diag_add(g->ds, DIAG_NOTE, "parts", NULL,
+		 "program %s: about %llu instructions, in %u parts, at most %u tail calls for a packet",
+		 prog->name, (unsigned long long)s->total, s->n_progs, s->n_calls);
 	for (uint32_t i = 0; i < s->n_progs && !g->error; i++) {
 		LLVMValueRef fn = gen_one(g, &s->progs[i], plans[i]);
 
