@@ -84,12 +84,18 @@ bool cli_input_rewind(const struct nft_input *in)
 	return stat(in->file, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* Of all families. */
 static bool begins_by_flush(const char *text)
 {
+	const char *statement = cli_next_statement(text);
 	char verb[8], noun[10];
+	int len = 0;
 
-	return sscanf(cli_next_statement(text), "%7s%*[ \t]%9[a-z]", verb, noun) == 2 &&
-	       strcmp(verb, "flush") == 0 && strcmp(noun, "ruleset") == 0;
+	if (sscanf(statement, "%7s%*[ \t]%9[a-z]%n", verb, noun, &len) != 2 ||
+	    strcmp(verb, "flush") != 0 || strcmp(noun, "ruleset") != 0)
+		return false;
+	statement += len + strspn(statement + len, " \t");
+	return *statement == '\0' || strchr("\n\r;#", *statement);
 }
 
 bool cli_input_flushes(const struct nft_input *in)

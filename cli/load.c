@@ -21,7 +21,8 @@ static void print_times(const struct cli *cli, const struct rt_plan *plan)
 	if (cli->verbose)
 		fprintf(stderr,
 			"nft-bpf: lowering %.1f ms, %s %.1f ms, verifier %.1f ms, commit %.1f ms\n",
-			plan->ms_lower, plan->reused ? "code used again" : "LLVM", plan->ms_compile, plan->ms_verify, plan->ms_commit);
+			plan->ms_lower, plan->reused ? "code used again" : "LLVM", plan->ms_compile,
+			plan->ms_verify, plan->ms_commit);
 }
 
 /* Opening libLLVM takes some 20 ms, in which libnftables and the kernel look at the file. */
@@ -40,7 +41,8 @@ static int capture(struct cli *cli, const struct runtime *rt, const struct nft_i
 		   struct batch *ret)
 {
 	pthread_t opener;
-	bool opening = in->file && !rt_may_reuse(rt) && pthread_create(&opener, NULL, open_backend, NULL) == 0;
+	bool opening = in->file && !rt_may_reuse(rt) &&
+		       pthread_create(&opener, NULL, open_backend, NULL) == 0;
 	int err = nft_capture(in, &cli->diags, ret);
 
 	/* Before anything forks. */
@@ -63,7 +65,7 @@ static int explain_refusal(struct runtime *rt, const struct nft_input *input)
 	int err;
 
 	diags_init(&unheard);
-	err = null ? rt_model_heads(rt, &unheard, &rs) : -errno;
+	err = null ? rt_model_heads(rt, true, &unheard, &rs) : -errno;
 	in.model = rs;
 	in.rewrite = rt_rewrite;
 	in.rewrite_arg = rs;
@@ -99,7 +101,7 @@ static int read_all(struct cli *cli, struct runtime *rt, struct nft_input *in, s
 {
 	bool flushes = cli_input_flushes(in);
 	uint32_t generation;
-	int err = flushes ? rt_model_heads(rt, &cli->diags, ret) : rt_model(rt, &cli->diags, ret);
+	int err = flushes ? rt_model_heads(rt, false, &cli->diags, ret) : rt_model(rt, &cli->diags, ret);
 
 	in->model = in->rewrite_arg = *ret;
 	in->rewrite = rt_rewrite;
@@ -109,7 +111,7 @@ static int read_all(struct cli *cli, struct runtime *rt, struct nft_input *in, s
 	err = capture(cli, rt, in, ret_batch);
 	if (err || !flushes || !ret_batch->len || flushes_all(ret_batch))
 		return err;
-	/* It did not mean what it looked like: elements are needed. */
+	/* It did not mean what it looked like: all is needed. */
 	generation = (*ret)->generation;
 	ruleset_free(TAKE_PTR(*ret));
 	err = rt_model(rt, &cli->diags, ret);

@@ -161,7 +161,9 @@ static int dump_all(struct dump *d)
 			return err;
 	}
 	err = dump_elements(d);
-	return err || d->opt->sets_only || d->opt->tables_only ? err : dump_rules(d);
+	if (err || d->opt->sets_only || d->opt->tables_only || d->opt->no_rules)
+		return err;
+	return dump_rules(d);
 }
 
 /* -EINTR: the ruleset moved meanwhile. */

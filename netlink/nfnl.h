@@ -31,6 +31,7 @@ int apply_batch(struct ruleset *rs, const struct batch *b, struct diags *ds);
 
 struct dump_options {
 	bool no_elements;
+	bool no_rules;
 	bool sets_only; /* tables and the heads of sets */
 	bool tables_only;
 	const char *only_table; /* with family; NULL: all */

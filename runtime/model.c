@@ -171,12 +171,12 @@ static int overlay(const struct rt_state *s, struct ruleset *rs)
 	return err;
 }
 
-static int read_model(struct runtime *rt, bool elements, struct diags *ds, struct ruleset **ret)
+static int read_model(struct runtime *rt, const struct dump_options *opt, struct diags *ds,
+		      struct ruleset **ret)
 {
 	struct ruleset CLEANUP(ruleset_freep) *rs = NULL;
 	struct rt_state CLEANUP(rt_state_fini) s = { 0 };
-	const struct dump_options opt = { .no_elements = !elements };
-	int err = dump_ruleset(&opt, ds, &rs);
+	int err = dump_ruleset(opt, ds, &rs);
 
 	if (err)
 		return err;
@@ -200,10 +200,14 @@ static int read_model(struct runtime *rt, bool elements, struct diags *ds, struc
 
 int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret)
 {
-	return read_model(rt, true, ds, ret);
+	const struct dump_options all = { 0 };
+
+	return read_model(rt, &all, ds, ret);
 }
 
-int rt_model_heads(struct runtime *rt, struct diags *ds, struct ruleset **ret)
+int rt_model_heads(struct runtime *rt, bool rules, struct diags *ds, struct ruleset **ret)
 {
-	return read_model(rt, false, ds, ret);
+	const struct dump_options heads = { .no_elements = true, .no_rules = !rules };
+
+	return read_model(rt, &heads, ds, ret);
 }

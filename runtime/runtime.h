@@ -60,10 +60,11 @@ int rt_probe(struct diags *ds);
  */
 int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret);
 /*
- * The same without elements of sets, which the kernel takes long to tell (a million: 25 s): enough
- * for rt_load() with a batch that does away with all sets.
+ * The same without elements of sets, and without rules but where @rules. The kernel takes long to tell
+ * (a million elements: 25 s; of a chain's rules it counts off those that it told before, each time):
+ * enough for rt_load() with a batch that does away with all of them.
  */
-int rt_model_heads(struct runtime *rt, struct diags *ds, struct ruleset **ret);
+int rt_model_heads(struct runtime *rt, bool rules, struct diags *ds, struct ruleset **ret);
 
 /*
  * Changes a captured batch in place so that the kernel can take it while chains of @model (a
