@@ -102,7 +102,7 @@ static void print_rule_steps(const struct ir_rule *of, const struct rule *r)
 		printf("\t\t      %s:%s", part->chain->pf == NFPROTO_IPV6 ? "ip6" : "ip",
 		       i ? " behind the look-up:" : "");
 		if (part->never)
-			fputs(" never matches", stdout);
+			fputs(" never matches, or nothing comes of it", stdout);
 		for (uint32_t k = 0; k < part->n_steps; k++) {
 			fputs(k ? "; " : " ", stdout);
 			ir_step_print(&part->steps[k], stdout);
@@ -232,6 +232,7 @@ static json_t *chain_json(const struct explain *ex, const struct chain *c)
 	}
 	json_object_set_new(j, "blockers", rule_json(ex, c, NULL, 0));
 	json_object_set_new(j, "lookups", explain_look_ups_json(ex->lr->ir, c));
+	json_object_set_new(j, "parted", explain_parted_json(ex->lr->ir, c));
 	list_for_each (r, &c->rules, node)
 		json_array_append_new(rules, rule_json(ex, c, r, ++index));
 	json_object_set_new(j, "rules", rules);

@@ -84,11 +84,23 @@ static void print_template(const struct ir_chain *c)
 
 static void print_known(const struct ir_chain *c)
 {
-	if (c->n_known)
+	if (c->n_known && !c->part_of)
 		printf("\t\t%s %u condition%s always hold%s where %s asked, and %s not tested\n",
 		       pf_text(c), c->n_known, c->n_known == 1 ? "" : "s",
 		       c->n_known == 1 ? "s" : "", c->n_known == 1 ? "it is" : "they are",
 		       c->n_known == 1 ? "is" : "are");
+}
+
+static void print_parted(const struct ir_chain *c)
+{
+	const struct ir_parted *s = c->parted;
+
+	if (!s)
+		return;
+	printf("\t\t%s rules %u-%u parted by %u value%s of ", pf_text(c), s->first, s->last,
+	       s->n_values, s->n_values == 1 ? "" : "s");
+	ir_sel_print(s->sel, stdout);
+	printf(": about %u ns, not %u\n", s->after_ns, s->before_ns);
 }
 
 void explain_look_ups(const struct ir *ir, const struct chain *c)
@@ -96,8 +108,10 @@ void explain_look_ups(const struct ir *ir, const struct chain *c)
 	for (uint32_t i = 0; i < ir->n_chains; i++) {
 		const struct ir_chain *ic = ir->chains[i];
 
-		if (ic->origin == c)
+		if (ic->origin == c) {
 			print_known(ic);
+			print_parted(ic);
+		}
 		if (ic->origin == c && ic->template)
 			print_template(ic);
 		for (uint32_t r = 0; ic->origin == c && r < ic->n_rules; r++)
@@ -106,27 +120,51 @@ void explain_look_ups(const struct ir *ir, const struct chain *c)
 	}
 }
 
+static json_t *sel_json(const struct ir_sel *sel)
+{
+	AUTO_FREE char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return json_null();
+	ir_sel_print(sel, out);
+	fclose(out);
+	return json_string(text);
+}
+
 static json_t *dispatch_json(const struct ir_chain *c, const struct ir_dispatch *d)
 {
 	json_t *fields = json_array();
 
-	for (uint32_t i = 0; i < d->n_fields; i++) {
-		AUTO_FREE char *text = NULL;
-		size_t size;
-		FILE *out = open_memstream(&text, &size);
-
-		if (!out)
-			continue;
-		ir_sel_print(d->fields[i], out);
-		fclose(out);
-		json_array_append_new(fields, json_string(text));
-	}
+	for (uint32_t i = 0; i < d->n_fields; i++)
+		json_array_append_new(fields, sel_json(d->fields[i]));
 	return json_pack("{s:s, s:i, s:i, s:i, s:o, s:s, s:i, s:I, s:i}", "family", pf_text(c),
 			 "first_rule", (int)d->rules[0].index, "last_rule",
 			 (int)d->rules[d->n_rules - 1].index, "rules", (int)d->n_rules, "fields",
 			 fields, "form", form_word(d->form), "entries", (int)d->table->n_pieces,
 			 "bytes", (json_int_t)d->table->blob_size, "cost_ns",
 			 (int)dispatch_cost(d, d->table));
+}
+
+static json_t *parted_json(const struct ir_chain *c)
+{
+	const struct ir_parted *s = c->parted;
+
+	return json_pack("{s:s, s:i, s:i, s:o, s:i, s:i, s:i}", "family", pf_text(c), "first_rule",
+			 (int)s->first, "last_rule", (int)s->last, "by", sel_json(s->sel), "values",
+			 (int)s->n_values, "cost_ns", (int)s->after_ns, "cost_whole_ns",
+			 (int)s->before_ns);
+}
+
+json_t *explain_parted_json(const struct ir *ir, const struct chain *c)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < ir->n_chains; i++)
+		if (ir->chains[i]->origin == c && ir->chains[i]->parted)
+			json_array_append_new(list, parted_json(ir->chains[i]));
+	return list;
 }
 
 json_t *explain_look_ups_json(const struct ir *ir, const struct chain *c)

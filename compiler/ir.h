@@ -283,7 +283,7 @@ struct ir_step {
 
 struct ir_rule {
 	struct ir_chain *chain;
-	uint32_t index; /* position in the nf_tables chain, from 1 */
+	uint32_t index; /* position in the nf_tables chain, from 1; made ones have the next one's */
 	uint64_t handle;
 	struct ir_step *steps;
 	uint32_t n_steps;
@@ -323,6 +323,14 @@ struct ir_dispatch {
 	const struct dispatch_table *table; /* dispatch.h; made on first use */
 };
 
+/* Rules of a chain parted by a value: which, and about what they cost a packet. */
+struct ir_parted {
+	const struct ir_sel *sel;
+	uint32_t first, last; /* numbers of the rules */
+	uint32_t n_values;
+	uint32_t before_ns, after_ns;
+};
+
 struct ir_chain {
 	uint32_t id;
 	uint8_t pf;	/* NFPROTO_IPV4 or NFPROTO_IPV6: what its packets are */
@@ -340,6 +348,8 @@ struct ir_chain {
 	uint32_t record;
 	uint32_t n_known; /* guards that the optimiser took out, because they hold here anyway */
 	uint32_t tail; /* 1 + slot of the program that goes on in its place (emit/split.h), or 0 */
+	const struct ir_chain *part_of; /* whose rules they are (opt/parts.c); NULL: its own */
+	const struct ir_parted *parted; /* what of its rules went to parts; NULL: nothing */
 	const struct chain *origin;
 };
 
@@ -369,6 +379,7 @@ struct ir {
 	uint32_t shared_state_size; /* bytes of the shared area, 8-aligned pieces */
 	uint32_t n_sels;
 	uint32_t n_dispatches;
+	uint32_t n_parts; /* chains that the optimiser made of others */
 	uint64_t seed; /* of hashes in tables */
 	uint64_t read_ns; /* CLOCK_MONOTONIC when the ruleset was read: ir_elem.expires counts on */
 	struct ir_tables *tables; /* ir_index.h: hash-consing, find by name */
@@ -383,6 +394,11 @@ struct ir_chain *ir_chain_find(const struct ir *ir, uint8_t pf, uint8_t family, 
 			       const char *name);
 struct ir_prog *ir_prog_new(struct ir *ir);
 struct ir_dispatch *ir_dispatch_new(struct ir *ir);
+/* The chain whose rule it is. */
+static inline const struct ir_chain *ir_rule_chain(const struct ir_rule *r)
+{
+	return r->chain->part_of ? r->chain->part_of : r->chain;
+}
 /* The rules of @r, itself first, then those behind its dispatch: ir_rule_part(r, 0 … parts - 1). */
 static inline bool ir_rule_is_dispatch(const struct ir_rule *r)
 {

@@ -148,6 +148,8 @@ static bool check_set(struct ir_checker *k, const struct ir_set *s, uint32_t id)
 		      s->kind != IR_DATA_MAP ||
 			      (s->data_width >= 1 && s->data_width <= IR_MAX_WIDTH),
 		      "data of %u bytes", s->data_width) ||
+	    /* So that whoever asks for the one has asked for the other. */
+	    !IR_HOLDS(k, !s->is_dynamic || s->is_mutable, "packets change it, nobody else may") ||
 	    !check_fields(k, s))
 		return false;
 	for (i = 0; i < s->n_elems; i++)
@@ -185,7 +187,8 @@ static bool check_chain(struct ir_checker *k, const struct ir_chain *c, uint32_t
 		WHERE(k, "chain %s %s %s: rule %u", family_name(c->family), c->table, c->name,
 		      r->index);
 		if (!IR_HOLDS(k, r->chain == c, "it belongs to another chain") ||
-		    !IR_HOLDS(k, r->index > (i ? r[-1].index : 0), "out of order") ||
+		    !IR_HOLDS(k, r->index && r->index >= (i ? r[-1].index : 0),
+			      "out of order") ||
 		    !ir_check_rule(k, r))
 			return false;
 	}

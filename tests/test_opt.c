@@ -83,7 +83,7 @@ static uint64_t run(struct side *s, const uint8_t *packet, uint32_t len, uint32_
 	s->env.mark = mark;
 	verdict = ir_eval_prog(&s->ir->progs[0], &s->env);
 	return verdict | (s->env.decided_by ? s->env.decided_by->handle << 8 : 0) |
-	       (uint64_t)(s->env.decided_by ? s->env.decided_by->chain->id : 0) << 40;
+	       (uint64_t)(s->env.decided_by ? ir_rule_chain(s->env.decided_by)->id : 0) << 40;
 }
 
 /* ---- tables ---- */
@@ -346,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(test_golden, (void *)"runs"),
 		cmocka_unit_test_prestate(test_golden, (void *)"known"),
+		cmocka_unit_test_prestate(test_golden, (void *)"parts"),
 		cmocka_unit_test(test_random_lists),
 		cmocka_unit_test(test_large_targets),
 	};

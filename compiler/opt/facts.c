@@ -250,29 +250,49 @@ static bool use_facts(struct opt_chain *oc, uint32_t i, struct facts *f, uint32_
 	return true;
 }
 
-static void run_chain(struct pass *p, struct opt_chain *oc)
+/* The rules from @first on, with @f known there. @p: of the chains that they call; NULL: leave those. */
+static void run_rules(struct ir *ir, struct opt_chain *oc, uint32_t first, struct facts *f,
+		      struct pass *p)
 {
-	const struct entry *e = &p->entries[oc->chain->id];
-	struct facts f = {.n = e->n};
 	bool is_over = false;
 
-	memcpy(f.list, e->list, e->n * sizeof(f.list[0]));
-	for (uint32_t i = 0; i < oc->chain->n_rules; i++) {
+	for (uint32_t i = first; i < oc->chain->n_rules; i++) {
 		struct opt_rule *o = &oc->rules[i];
 		struct opt_cond last;
 		uint32_t open;
 
 		if (o->never)
 			continue;
-		if (is_over || !use_facts(oc, i, &f, &open, &last)) {
+		if (is_over || !use_facts(oc, i, f, &open, &last)) {
 			opt_kill_rule(oc, i);
 			continue;
 		}
-		enter_all(p, o, &f);
+		if (p)
+			enter_all(p, o, f);
 		if (!o->may_pass && open == 1)
-			learn_not(p->ir, &f, &last);
+			learn_not(ir, f, &last);
 		is_over = !o->may_pass && !open;
 	}
+}
+
+static void run_chain(struct pass *p, struct opt_chain *oc)
+{
+	const struct entry *e = &p->entries[oc->chain->id];
+	struct facts f = {.n = e->n};
+
+	memcpy(f.list, e->list, e->n * sizeof(f.list[0]));
+	run_rules(p->ir, oc, 0, &f, p);
+}
+
+void opt_facts_given(struct opt_chain *oc, uint32_t first, const struct opt_cond *c, bool holds)
+{
+	struct facts f = {0};
+
+	if (holds)
+		learn(oc->ir, &f, c);
+	else
+		learn_not(oc->ir, &f, c);
+	run_rules(oc->ir, oc, first, &f, NULL);
 }
 
 /* ---- order ---- */

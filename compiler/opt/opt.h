@@ -5,7 +5,8 @@
  * What every pass keeps: verdicts, counters and all other state, for every packet whose network
  * header is whole (sel_may_lack()); ir_check() holds before and after. Rules keep their numbers,
  * handles and origins, those behind a dispatch too, so that whatever is told about one still names
- * the user's rule. tests/test_opt.c evaluates before and after.
+ * the user's rule (ir_rule_chain(), where a part of its chain has it). tests/test_opt.c evaluates
+ * before and after.
  */
 #ifndef NFT_BPF_COMPILER_OPT_H
 #define NFT_BPF_COMPILER_OPT_H
@@ -13,7 +14,15 @@
 #include "../ir.h"
 
 /* The passes that change rules, in their order; what each leaves is a sound IR. */
-enum opt_pass { OPT_DEAD, OPT_FACTS, OPT_TEMPLATES, OPT_DISPATCH, N_OPT_PASSES };
+enum opt_pass {
+	OPT_DEAD,
+	OPT_FACTS,
+	OPT_IDLE,
+	OPT_TEMPLATES,
+	OPT_PARTS,
+	OPT_DISPATCH,
+	N_OPT_PASSES
+};
 extern const char *const opt_pass_name[N_OPT_PASSES];
 
 struct opt_options {
@@ -147,8 +156,18 @@ void opt_dead(struct opt_chain *oc, uint8_t hooks);
 uint8_t *opt_hooks(struct ir *ir); /* by chain id */
 /* facts.c: guards that the way to a rule decides. @chains: by id. */
 void opt_facts(struct opt_ends *e, struct opt_chain *chains);
+/* The same in @oc's rules from @first on, where @c @holds or does not. */
+void opt_facts_given(struct opt_chain *oc, uint32_t first, const struct opt_cond *c, bool holds);
+/* idle.c: chains and rules of which nothing comes. */
+void opt_idle(struct opt_ends *e, struct opt_chain *chains);
 /* template.c: chains of the same shape share code; @least of them, or 0. */
 void opt_templates(struct ir *ir, const uint8_t *hooks, uint32_t least);
+/* parts.c: rules parted by what they ask for; the chains that are made go to @ret. */
+struct opt_list {
+	struct opt_chain *chains;
+	size_t n;
+};
+void opt_parts(struct opt_ends *e, struct opt_chain *chains, uint32_t n, struct opt_list *ret);
 /* dispatch.c: runs of rules become one look-up each; the last pass. */
 void opt_dispatch(struct opt_chain *oc);
 

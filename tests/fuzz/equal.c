@@ -159,7 +159,8 @@ static bool same_rule(const struct ir_rule *a, const struct ir_rule *b)
 {
 	if (!a || !b)
 		return a == b;
-	return a->index == b->index && a->handle == b->handle && a->chain->id == b->chain->id;
+	return a->index == b->index && a->handle == b->handle &&
+	       ir_rule_chain(a)->id == ir_rule_chain(b)->id;
 }
 
 static bool same_state(const struct ir *ir, const struct ir_env *a, const struct ir_env *b)
