@@ -101,7 +101,7 @@ int cmd_compile(struct cli *cli, int argc, char **argv)
 {
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(lower_result_fini) struct lower_result lr = {0};
-	const struct lower_options opt = {.named_sets = true, .no_elem_counts = true};
+	const struct lower_options opt = {.named_sets = true};
 	struct emitted e = {0};
 	int status, err;
 

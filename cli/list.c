@@ -68,7 +68,7 @@ int cli_get_element(struct cli *cli, bool *ret_done)
 	if (err < 0)
 		return cli_status(cli, err, "reading the ruleset");
 	s = find_set(rs, cli->commands);
-	if (!s || !s->elsewhere)
+	if (!s || !(s->elsewhere || s->counted))
 		return EXIT_OK;
 	*ret_done = true;
 	return cli_nft_status(cli, nft_list(rs, cli->commands, &cli->list, stdout, stderr), "get");

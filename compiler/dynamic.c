@@ -56,23 +56,27 @@ static uint64_t last_time(struct blob attrs, uint64_t now)
 	return now && attr_uint(attrs, NFTA_LAST_SET, 0) && now > ago ? now - ago : 0;
 }
 
-void dyn_state_init(const struct ir_state *like, struct blob attrs, uint64_t now, void *ret)
+void dyn_expr_init(const char *expr, struct blob attrs, uint64_t now, void *ret)
 {
-	const char *name = like->op->name;
 	uint64_t *words = ret;
 
-	if (like->op->per_cpu) {
+	if (strcmp(expr, "counter") == 0) {
 		words[0] = attr_uint(attrs, NFTA_COUNTER_PACKETS, 0);
 		words[1] = attr_uint(attrs, NFTA_COUNTER_BYTES, 0);
 		return;
 	}
 	words[0] = 0;
-	if (strcmp(name, "quota") == 0)
+	if (strcmp(expr, "quota") == 0)
 		words[0] = attr_uint(attrs, NFTA_QUOTA_CONSUMED, 0);
-	else if (strcmp(name, "last") == 0)
+	else if (strcmp(expr, "last") == 0)
 		words[0] = last_time(attrs, now);
-	else if (like->init)
-		memcpy(words, like->init, like->op->state_size);
+	else if (strcmp(expr, "limit") == 0)
+		words[0] = (uint64_t)IR_LIMIT_FULL;
+}
+
+void dyn_state_init(const struct ir_state *like, struct blob attrs, uint64_t now, void *ret)
+{
+	dyn_expr_init(like->op->name, attrs, now, ret);
 }
 
 static bool same_attr(const struct expr *a, const struct expr *b, uint16_t type)

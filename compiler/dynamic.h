@@ -44,6 +44,8 @@ uint32_t dyn_capacity(const struct ir_set *set);
  */
 void dyn_state_init(const struct ir_state *like, struct blob attrs, uint64_t now, void *ret);
 uint32_t dyn_state_size(const char *expr); /* by its name */
+/* The same of an expression alone, by its name. */
+void dyn_expr_init(const char *expr, struct blob attrs, uint64_t now, void *ret);
 /* Would both count and decide alike? What they count now is not asked for. */
 bool dyn_same_expr(const struct expr *a, const struct expr *b);
 

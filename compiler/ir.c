@@ -168,8 +168,20 @@ struct ir_set *ir_set_new(struct ir *ir, const char *name)
 
 /* ---- states ---- */
 
-struct ir_state *ir_state_get(struct ir *ir, const struct ir_effect_op *op, const void *key,
-			      uint32_t expr)
+void ir_state_place(struct ir *ir, struct ir_state *st)
+{
+	uint32_t *area = st->in_elem ? &ir->elem_state_size : &ir->shared_state_size;
+
+	if (st->op->per_cpu && !st->in_elem) {
+		st->index = ir->n_counters++;
+		return;
+	}
+	st->index = *area;
+	*area += ROUND_UP(ir_state_init_size(st->op), 8u);
+}
+
+static struct ir_state *state_get(struct ir *ir, const struct ir_effect_op *op, const void *key,
+				  uint32_t expr, bool in_elem)
 {
 	uint64_t h = ir_hash_u64(ir_hash_u64(IR_HASH_INIT, (uintptr_t)key), expr);
 	struct ir_state *st;
@@ -184,13 +196,21 @@ struct ir_state *ir_state_get(struct ir *ir, const struct ir_effect_op *op, cons
 	st->op = op;
 	st->key = key;
 	st->expr = expr;
-	if (op->per_cpu) {
-		st->index = ir->n_counters++;
-	} else {
-		st->index = ir->shared_state_size;
-		ir->shared_state_size += ROUND_UP(op->state_size, 8u);
-	}
+	st->in_elem = in_elem;
+	ir_state_place(ir, st);
 	ARENA_PUSH(ir->arena, ir->states, ir->n_states, st);
 	ir_index_add(&ir->tables->states, ir->arena, h, st);
 	return st;
+}
+
+struct ir_state *ir_state_get(struct ir *ir, const struct ir_effect_op *op, const void *key,
+			      uint32_t expr)
+{
+	return state_get(ir, op, key, expr, false);
+}
+
+struct ir_state *ir_state_get_elem(struct ir *ir, const struct ir_effect_op *op, const void *key,
+				   uint32_t expr)
+{
+	return state_get(ir, op, key, expr, true);
 }

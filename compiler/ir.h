@@ -159,7 +159,8 @@ struct ir_elem {
 	const uint8_t *data;	   /* set->data_width bytes, or NULL */
 	struct ir_verdict verdict; /* of a verdict map */
 	uint64_t expires;	   /* ms left when read; 0: never */
-	struct ir_state **states;  /* counters, limits… of this element; n in set->n_states */
+	/* Counters, limits… of this element, set->n_states of them; where elements differ, the rest is NULL. */
+	struct ir_state **states;
 	const struct set_elem *origin;
 };
 
@@ -177,7 +178,9 @@ struct ir_set {
 	bool has_timeout;
 	bool is_dynamic;      /* packets change it: a hash map is the truth (dynamic.h) */
 	bool grows;	      /* … and rules add elements to it */
-	struct ir_state **like; /* dynamic: what elements keep; n_states then is 0 */
+	bool keeps;	      /* states are the elements' own, and in the set's map (set_table.h) */
+	/* What elements keep that come later; a dynamic set's all, and n_states then is 0. */
+	struct ir_state **like;
 	uint32_t n_like;
 	/* The run time's own: the object's map, and whether it is one that was there before. */
 	void *map;
@@ -190,7 +193,7 @@ struct ir_set {
 	uint8_t *field_width; /* bytes, padded to 4 in a concatenation */
 	struct ir_elem *elems; /* disjoint; sorted by lo unless ranged; the catch-all last */
 	size_t n_elems;
-	uint32_t n_states;     /* per element */
+	uint32_t n_states;     /* per element, at most */
 	uint32_t size;	       /* most elements it may hold; 0: no limit */
 	const struct set *origin;
 	struct set_table *table; /* set_table.h; made on first use, goes with the ir */
@@ -223,11 +226,13 @@ const struct ir_effect_op *ir_effect_find(const char *name);
 
 /* One piece of state, shared by all copies of the rule, or by all users of a named object. */
 struct ir_state {
-	uint32_t id;	/* dense within the ir; for per-CPU state the index of its counter */
+	uint32_t id;	/* dense within the ir */
 	const struct ir_effect_op *op;
 	uint64_t param[IR_EFFECT_PARAMS];
 	const void *init;	/* state_size bytes, or NULL for zeros; counters: packets, bytes u64 */
-	uint32_t index;		/* per-CPU: n-th counter; shared: byte offset in the area */
+	/* An element's own: where the set's elements are, and what follows for the evaluator alone. */
+	bool in_elem;
+	uint32_t index;		/* per-CPU: n-th counter; else the byte offset in its area */
 	/* Where it comes from; strings live as long as the ir. */
 	struct diag_place at;
 	uint32_t expr;		/* index of the expression in its rule */
@@ -242,6 +247,11 @@ static inline uint32_t ir_state_init_size(const struct ir_effect_op *op)
 /* The state of (@key, @expr), made on first use. */
 struct ir_state *ir_state_get(struct ir *ir, const struct ir_effect_op *op, const void *key,
 			      uint32_t expr);
+/* The same for what an element keeps, or one to come. */
+struct ir_state *ir_state_get_elem(struct ir *ir, const struct ir_effect_op *op, const void *key,
+				   uint32_t expr);
+/* Gives a state its place; the last one made. */
+void ir_state_place(struct ir *ir, struct ir_state *st);
 
 /* ---- steps, rules, chains ---- */
 
@@ -377,6 +387,7 @@ struct ir {
 	uint32_t n_states;
 	uint32_t n_counters;	    /* per-CPU states */
 	uint32_t shared_state_size; /* bytes of the shared area, 8-aligned pieces */
+	uint32_t elem_state_size;   /* the same of what elements keep */
 	uint32_t n_sels;
 	uint32_t n_dispatches;
 	uint32_t n_parts; /* chains that the optimiser made of others */

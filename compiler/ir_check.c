@@ -51,27 +51,26 @@ bool ir_check_verdict(struct ir_checker *k, const struct ir_verdict *v)
 
 static bool check_states(struct ir_checker *k)
 {
-	uint32_t counters = 0, shared = 0, i;
+	uint32_t counters = 0, shared = 0, elems = 0, i;
 
 	for (i = 0; i < k->ir->n_states; i++) {
 		const struct ir_state *st = k->ir->states[i];
+		uint32_t *next = st->in_elem ? &elems : st->op && st->op->per_cpu ? &counters : &shared;
 
 		WHERE(k, "state #%u", i);
 		if (!IR_HOLDS(k, st->id == i, "its id is %u", st->id) ||
 		    !IR_HOLDS(k, st->op, "no kind") ||
-		    !IR_HOLDS(k, st->index == (st->op->per_cpu ? counters : shared),
-			      "its index is %u", st->index))
+		    !IR_HOLDS(k, st->index == *next, "its index is %u", st->index))
 			return false;
-		if (st->op->per_cpu)
-			counters++;
-		else
-			shared += ROUND_UP(st->op->state_size, 8u);
+		*next += next == &counters ? 1 : ROUND_UP(ir_state_init_size(st->op), 8u);
 	}
 	WHERE(k, "states");
 	return IR_HOLDS(k, k->ir->n_counters == counters, "%u of %u counters", counters,
 			k->ir->n_counters) &&
 	       IR_HOLDS(k, k->ir->shared_state_size == shared, "%u of %u bytes", shared,
-			k->ir->shared_state_size);
+			k->ir->shared_state_size) &&
+	       IR_HOLDS(k, k->ir->elem_state_size == elems, "%u of %u bytes", elems,
+			k->ir->elem_state_size);
 }
 
 /* ---- sets ---- */
@@ -129,9 +128,11 @@ static bool check_elem(struct ir_checker *k, const struct ir_set *s, size_t i)
 	if (!check_key(k, s, i) || !IR_HOLDS(k, s->kind != IR_DATA_MAP || e->data, "no data") ||
 	    !IR_HOLDS(k, !s->n_states || e->states, "no states"))
 		return false;
-	for (j = 0; j < s->n_states; j++)
+	for (j = 0; j < s->n_states && (e->states[j] || !s->keeps); j++)
 		if (!IR_HOLDS(k, e->states[j] && e->states[j]->id < k->ir->n_states,
-			      "state %u is none of the ir", j))
+			      "state %u is none of the ir", j) ||
+		    !IR_HOLDS(k, e->states[j]->in_elem == s->keeps, "state %u is %s own", j,
+			      s->keeps ? "not its" : "its"))
 			return false;
 	return s->kind != IR_VERDICT_MAP || ir_check_verdict(k, &e->verdict);
 }

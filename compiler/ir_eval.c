@@ -23,7 +23,7 @@ struct ir_scratch {
 
 int ir_env_init_state(struct ir_env *env, const struct ir *ir)
 {
-	uint8_t *shared = calloc(1, MAX(ir->shared_state_size, 1u));
+	uint8_t *shared = calloc(1, MAX(ir_env_state_size(ir), 1u));
 	struct ir_counter *counters = calloc(MAX(ir->n_counters, 1u), sizeof(*counters));
 	uint32_t i;
 
@@ -36,10 +36,13 @@ int ir_env_init_state(struct ir_env *env, const struct ir *ir)
 		const struct ir_state *st = ir->states[i];
 		void *at = st->op->per_cpu ? (void *)&counters[st->index] : shared + st->index;
 
+		if (st->in_elem)
+			at = shared + ir->shared_state_size + st->index;
 		if (st->init)
 			memcpy(at, st->init, ir_state_init_size(st->op));
 	}
 	env->shared = shared;
+	env->elems = shared + ir->shared_state_size;
 	env->counters = counters;
 	return 0;
 }
@@ -48,7 +51,7 @@ void ir_env_fini_state(struct ir_env *env)
 {
 	free(env->shared);
 	free(env->counters);
-	env->shared = NULL;
+	env->shared = env->elems = NULL;
 	env->counters = NULL;
 }
 
@@ -71,7 +74,9 @@ static bool eval_effect_at(const struct ir_step *s, struct ir_env *env, uint32_t
 	for (i = 0; i < s->n_args; i++)
 		if (!ir_eval_sel(s->args[i], env, value))
 			return false;
-	if (op->per_cpu) {
+	if (s->state && s->state->in_elem) {
+		state = env->elems + index;
+	} else if (op->per_cpu) {
 		struct ir_counter *c = &env->counters[index];
 
 		if (!op->eval) {
@@ -102,7 +107,7 @@ static bool eval_elem_states(const struct ir_set *set, const struct ir_elem *e, 
 {
 	uint32_t i;
 
-	for (i = 0; i < set->n_states; i++) {
+	for (i = 0; i < set->n_states && e->states[i]; i++) {
 		struct ir_step s = {
 			.kind = IR_EFFECT,
 			.effect = e->states[i]->op,

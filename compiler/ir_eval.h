@@ -18,6 +18,9 @@ struct ir_dev {
 	uint32_t sdif; /* master's index as inet_sdif() gives it; 0: none */
 };
 
+/* A limit's state, when its bucket was empty: so long ago that it is full. */
+#define IR_LIMIT_FULL (-(1ll << 62))
+
 struct ir_ct {
 	uint32_t status, mark, secmark, expiration_ms;
 	uint8_t dir; /* of this packet: IP_CT_DIR_* */
@@ -75,7 +78,8 @@ struct ir_env {
 	struct ir_ct ct;
 
 	/* State between packets; ir_state_area_new() makes them. */
-	uint8_t *shared;	/* ir->shared_state_size bytes */
+	uint8_t *shared;	/* ir_env_state_size() bytes */
+	uint8_t *elems;		/* what elements keep: behind it */
 	struct ir_counter {
 		uint64_t packets, bytes;
 	} *counters;		/* ir->n_counters */
@@ -95,6 +99,10 @@ struct ir_env {
 };
 
 int ir_env_init_state(struct ir_env *env, const struct ir *ir); /* -ENOMEM */
+static inline uint32_t ir_env_state_size(const struct ir *ir)
+{
+	return ir->shared_state_size + ir->elem_state_size;
+}
 void ir_env_fini_state(struct ir_env *env);
 
 /* Runs one base chain: NF_ACCEPT or NF_DROP. */

@@ -60,19 +60,21 @@ static bool parse_state(struct ir_parser *p)
 	const struct ir_effect_op *op;
 	struct ir_state *st;
 	char name[128];
+	bool in_elem;
 	uint32_t id;
 
 	if (!ir_need_punct(p, '#') || !ir_need_u32(p, &id))
 		return false;
 	if (id != p->ir->n_states)
 		return ir_lex_error(&p->lex, "states are numbered in order");
+	in_elem = ir_take_word(p, "elem");
 	if (!ir_need_punct(p, '(') || !ir_need_words(p, name, sizeof(name)))
 		return false;
 	op = ir_effect_find(name);
 	if (!op)
 		return ir_lex_error(&p->lex, "no effect is called \"%s\"", name);
 	/* Whose state it was is lost with the model; any key of its own will do. */
-	st = ir_state_get(p->ir, op, arena_alloc(p->ir->arena, 1), 0);
+	st = (in_elem ? ir_state_get_elem : ir_state_get)(p->ir, op, arena_alloc(p->ir->arena, 1), 0);
 	return ir_need_params(p, op->n_params, st->param) && ir_need_punct(p, ')') &&
 	       parse_state_rest(p, st);
 }
@@ -103,9 +105,12 @@ static bool parse_elem(struct ir_parser *p, const struct ir_set *s, struct ir_el
 		return false;
 	if (s->n_states)
 		e->states = arena_alloc(p->ir->arena, s->n_states * sizeof(struct ir_state *));
-	for (i = 0; i < s->n_states; i++)
+	for (i = 0; i < s->n_states; i++) {
+		if (s->keeps && !(p->lex.token == IR_TOK_PUNCT && p->lex.punct == '#'))
+			break; /* it keeps less than others, or nothing */
 		if (!ir_need_state(p, &e->states[i]))
 			return false;
+	}
 	return true;
 }
 
@@ -152,6 +157,7 @@ static bool parse_set_head(struct ir_parser *p, struct ir_set *s)
 		if (!ir_need_number(p, IR_MAX_WIDTH, &n))
 			return false;
 		s->n_states = (uint32_t)n;
+		s->keeps = ir_take_word(p, "keeps");
 	}
 	if (ir_take_word(p, "size") && !ir_need_u32(p, &s->size))
 		return false;

@@ -334,7 +334,7 @@ static void print_state(FILE *f, const struct ir_state *st)
 {
 	uint32_t i;
 
-	fprintf(f, "state #%u (%s", st->id, st->op->name);
+	fprintf(f, "state #%u %s(%s", st->id, st->in_elem ? "elem " : "", st->op->name);
 	for (i = 0; i < st->op->n_params; i++)
 		fprintf(f, " %" PRIu64, st->param[i]);
 	fputc(')', f);
@@ -373,7 +373,7 @@ static void print_elem(struct printer *p, const struct ir_set *set, const struct
 		print_verdict(p, &e->verdict);
 	if (e->expires)
 		fprintf(p->f, " expires %" PRIu64, e->expires);
-	for (i = 0; i < set->n_states; i++)
+	for (i = 0; i < set->n_states && e->states[i]; i++)
 		fprintf(p->f, " #%u", e->states[i]->id);
 	fputc('\n', p->f);
 }
@@ -393,7 +393,7 @@ static void print_set(struct printer *p, const struct ir_set *s)
 			fprintf(p->f, " %u", s->field_width[i]);
 	}
 	if (s->n_states)
-		fprintf(p->f, " states %u", s->n_states);
+		fprintf(p->f, " states %u%s", s->n_states, s->keeps ? " keeps" : "");
 	if (s->size)
 		fprintf(p->f, " size %u", s->size);
 	fprintf(p->f, "%s%s%s%s", s->ranged ? " ranged" : "", s->intervals ? " intervals" : "",

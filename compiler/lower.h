@@ -17,7 +17,6 @@
 struct lower_options {
 	bool follow; /* the service runs: log, reject and what else needs it may be compiled */
 	bool named_sets; /* the run time keeps the maps of named sets current */
-	bool no_elem_counts; /* nobody shows what elements of named sets count: leave these sets alone */
 	bool fronts; /* programs in front of chains that stay with the interpreter (lower_front.c) */
 	bool dynamic_sets; /* the run time keeps sets that packets change */
 	uint64_t read_ns; /* CLOCK_MONOTONIC when the ruleset was read, for elements that expire */

@@ -83,9 +83,7 @@ bool front_can_use_set(const struct lower *lw, const struct set *s)
 	bool is_vmap = s->flags & NFT_SET_MAP && s->data_type == NFT_DATA_VERDICT;
 	size_t i;
 
-	if (lower_set_is_filled(lw, s) || lower_set_is_dynamic(lw, s) ||
-	    s->flags & NFT_SET_OBJECT || s->exprs.n ||
-	    (s->n_elems && s->elems[0].exprs.n))
+	if (lower_set_is_filled(lw, s) || s->flags & NFT_SET_OBJECT || lower_elem_exprs(s))
 		return false;
 	if (is_vmap && lw->front->counting && !(s->flags & NFT_SET_CONSTANT))
 		return false;

@@ -134,6 +134,7 @@ void lower_blocker_add(struct lower *lw, struct lower_chain *lc, struct lower_bl
 struct lower_set {
 	const struct set *origin;
 	uint8_t pf; /* 0: for every pf */
+	const struct lower_set *twin; /* the other pf's, made before; or NULL */
 	struct ir_set *set;
 	const char *code, *why;	   /* why not, when set is NULL */
 	struct ir_chain **targets; /* of its verdicts, each once */
@@ -142,6 +143,11 @@ struct lower_set {
 
 /* sets_elem.c: fills ls->set; false: ls->code and ls->why say what is in the way. */
 bool lower_set_elems(struct lower *lw, struct lower_set *ls);
+/* Most expressions that an element has, or will have. */
+uint32_t lower_elem_exprs(const struct set *s);
+/* What an element, @key, with these expressions keeps; likewise. */
+bool lower_elem_states(struct lower *lw, struct lower_set *ls, const struct exprs *es,
+		       const void *key, struct ir_state **ret);
 
 /* sets_dynamic.c: sets that some rule of the ruleset fills from the packet path. */
 void lower_find_dynamic_sets(struct lower *lw);

@@ -46,7 +46,7 @@ static const struct ir_state *in_set(struct shared *sh, const struct ir_set *set
 	uint32_t k;
 
 	for (i = 0; set && set->n_states && i < set->n_elems; i++)
-		for (k = 0; k < set->n_states; k++)
+		for (k = 0; k < set->n_states && set->elems[i].states[k]; k++)
 			if (decides(set->elems[i].states[k]) && fn(sh, set->elems[i].states[k]))
 				return set->elems[i].states[k];
 	return NULL;

@@ -264,10 +264,11 @@ struct ir_state *lower_object_state(struct lower *lw, const struct ir_effect_op 
 	return st;
 }
 
+/* A front uses no set whose elements keep something. */
 struct ir_state *lower_elem_state(struct lower *lw, const struct ir_effect_op *op, const void *key,
 				  uint32_t expr)
 {
-	struct ir_state *st = state_get(lw, op, key, expr);
+	struct ir_state *st = ir_state_get_elem(lw->ir, op, key, expr);
 
 	st->at = (struct diag_place){
 		.family = lower_family(lw),

@@ -103,6 +103,7 @@ struct set_elem {
 	uint64_t timeout;    /* ms; 0: the set's default; UINT64_MAX: none although it has one */
 	uint64_t expiration; /* ms left at dump; 0: none given */
 	struct exprs exprs;  /* stateful expressions: counter, limit… */
+	bool fresh;	     /* made by the batch: takes nothing over from one of that key */
 	struct blob userdata;
 };
 
@@ -130,6 +131,8 @@ struct set {
 	void *index; /* private to ruleset_set.c */
 	bool elems_known; /* false: the dump left elements out */
 	bool elsewhere;	  /* elements are those of a BPF map: the kernel's own set lags behind */
+	bool counted;	  /* elements keep more than the kernel's own: with what programs counted */
+	bool changed;	  /* the batch made or deleted elements */
 };
 
 struct object { /* named counter, quota, limit, ct helper… */

@@ -48,7 +48,7 @@ enum set_form set_table_form(const struct ir_set *set)
 {
 	if (set->is_dynamic)
 		return SET_FORM_DYNAMIC;
-	if (!set->is_mutable && !set->has_timeout && set->n_elems <= SET_MAX_CODE)
+	if (!set->is_mutable && !set->has_timeout && !set->keeps && set->n_elems <= SET_MAX_CODE)
 		return SET_FORM_CODE;
 	if (set->ranged)
 		return SET_FORM_BOXES;
@@ -68,11 +68,38 @@ static const char *find_obstacle(const struct ir_set *set, enum set_form form)
 
 /* ---- states ---- */
 
+/* What elements to come will keep, as if it was one. */
+static bool is_like(const struct ir_set *set, const struct ir_elem *e)
+{
+	return e->states == set->like;
+}
+
+const struct exprs *set_table_kind_exprs(const struct ir_set *set, const struct ir_elem *kind)
+{
+	return is_like(set, kind) ? set->like_exprs : &kind->origin->exprs;
+}
+
+static uint32_t n_states_of(const struct ir_set *set, const struct ir_elem *e)
+{
+	return is_like(set, e) ? set->n_like : set->n_states;
+}
+
+const struct ir_state *set_table_state(const struct ir_set *set, const struct ir_elem *kind,
+				       uint32_t i)
+{
+	return i < n_states_of(set, kind) ? kind->states[i] : NULL;
+}
+
 static bool same_kind(const struct ir_set *set, const struct ir_elem *a, const struct ir_elem *b)
 {
 	for (uint32_t k = 0; k < set->n_states; k++) {
-		const struct ir_state *x = a->states[k], *y = b->states[k];
+		const struct ir_state *x = set_table_state(set, a, k), *y = set_table_state(set, b, k);
 
+		if (!x || !y) {
+			if (x != y)
+				return false;
+			continue;
+		}
 		if (x->op != y->op || memcmp(x->param, y->param, sizeof(x->param)) != 0)
 			return false;
 	}
@@ -89,24 +116,65 @@ static uint32_t kind_of(const struct ir_set *set, const struct set_table *t,
 	return i;
 }
 
+static bool number_kind(struct ir *ir, const struct ir_set *set, struct set_table *t,
+			const struct ir_elem *e)
+{
+	if (kind_of(set, t, e) < t->n_kinds)
+		return true;
+	if (t->n_kinds == SET_MAX_KINDS)
+		return false;
+	ARENA_PUSH(ir->arena, t->kinds, t->n_kinds, e);
+	return true;
+}
+
+static uint32_t kept_words(const struct ir_set *set, const struct ir_elem *e)
+{
+	const struct ir_state *st;
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; (st = set_table_state(set, e, k)); k++)
+		n += ROUND_UP(ir_state_init_size(st->op), 8u) / 4;
+	return n;
+}
+
 /* False: too many. */
 static bool number_kinds(struct ir *ir, const struct ir_set *set, struct set_table *t)
 {
-	for (size_t i = 0; set->n_states && i < set->n_elems; i++) {
-		const struct ir_elem *e = &set->elems[i];
+	struct ir_elem *like = ARENA_NEW(ir->arena, struct ir_elem);
+	bool fits = true;
 
-		if (kind_of(set, t, e) < t->n_kinds)
-			continue;
-		if (t->n_kinds == SET_MAX_KINDS)
-			return false;
-		ARENA_PUSH(ir->arena, t->kinds, t->n_kinds, e);
-	}
-	return true;
+	like->states = set->like;
+	if (set->keeps && set->origin)
+		fits = number_kind(ir, set, t, like);
+	for (size_t i = 0; set->n_states && i < set->n_elems && fits; i++)
+		fits = number_kind(ir, set, t, &set->elems[i]);
+	for (uint32_t i = 0; set->keeps && i < t->n_kinds; i++)
+		t->kept_words = MAX(t->kept_words, kept_words(set, t->kinds[i]));
+	return fits;
 }
 
 uint32_t set_table_words(const struct ir_set *set, const struct set_table *t)
 {
+	if (set->keeps)
+		return set_kept_at(t->data_words) / 4 + t->kept_words;
 	return t->data_words + set->n_states + (t->n_kinds > 1);
+}
+
+/* A counter begins with nothing. */
+static void put_kept(const struct ir_set *set, const struct set_table *t, const struct ir_elem *e,
+		     uint32_t *ret)
+{
+	uint32_t *at = ret + set_kept_at(t->data_words) / 4;
+
+	memset(ret + t->data_words, 0, 4 * (set_table_words(set, t) - t->data_words));
+	ret[t->data_words] = kind_of(set, t, e);
+	for (uint32_t k = 0; k < set->n_states && e->states[k]; k++) {
+		const struct ir_state *st = e->states[k];
+
+		if (st->init && !st->op->per_cpu)
+			memcpy(at, st->init, ir_state_init_size(st->op));
+		at += ROUND_UP(ir_state_init_size(st->op), 8u) / 4;
+	}
 }
 
 /* ---- verdicts ---- */
@@ -191,6 +259,10 @@ static void put_record(const struct ir_set *set, const struct set_table *t,
 	if (set->kind == IR_DATA_MAP) {
 		ret[t->data_words - 1] = 0;
 		memcpy(ret, e->data, set->data_width);
+	}
+	if (set->keeps) {
+		put_kept(set, t, e, ret);
+		return;
 	}
 	for (uint32_t i = 0; i < set->n_states; i++)
 		ret[t->data_words + i] = e->states[i]->index;
@@ -383,9 +455,10 @@ bool set_table_adopt(struct ir_set *set, void *blob, size_t size)
 	AUTO_FREE struct classify_elem *elems = list_elems(set, n);
 	struct set_table *t = set->table;
 	struct classify_info info;
+	uint32_t compared = set->keeps ? set_kept_at(t->data_words) : t->info.shape.value_size;
 
 	if (!elems || classify_info(blob, size, &info) < 0 ||
-	    !classify_same(t->blob, blob, elems, n))
+	    !classify_same(t->blob, blob, elems, n, compared))
 		return false;
 	free(t->blob);
 	t->blob = blob;

@@ -10,10 +10,15 @@
  *	DYNAMIC	what packets change		a map of the kernel's (dynamic.h)
  *
  * Sets whose elements may change, or expire, are never code. Records are u32 words: the verdict's
- * number (for chains of a template: the first of a range, and the chain's own record) or the data,
- * then a word for each state that an element keeps: which counter, or the state's place in the
- * shared area; then, in maps to limits or quotas that differ, which kind of them. So a program does
- * not grow with its sets, but for the verdicts and the kinds.
+ * number (for chains of a template: the first of a range, and the chain's own record) or the data;
+ * then, in maps to objects, which counter, or the state's place in the shared area, and where limits
+ * or quotas differ which kind of them. So a program does not grow with its sets, but for the
+ * verdicts and the kinds.
+ *
+ * What elements keep themselves (ir_set.keeps) is in their records: a word that says which kind of
+ * expressions, then, at a multiple of 8, struct ir_counter of a counter, 8 bytes of others. Packets
+ * change it in place, all CPUs the same. A counter is what was counted here: the kernel's own element
+ * has what was there before.
  *
  * Times of expiry are ns of CLOCK_MONOTONIC; the kernel's own are ticks (nft_set_elem_expired()), so
  * that the two may differ by a tick.
@@ -50,6 +55,7 @@ struct set_table {
 	uint32_t n_ranges;
 	const struct ir_elem **kinds; /* by number: an element with states of each kind */
 	uint32_t n_kinds;	      /* 0: no element has states */
+	uint32_t kept_words;	      /* of a record, for states */
 	void *blob;			 /* NULL: CODE; index: the element's place in set->elems */
 	size_t blob_size;
 	struct classify_info info;
@@ -77,6 +83,20 @@ size_t set_map_size(const struct ir *ir, uint32_t map);
 
 /* The form alone, which may turn out not to be possible. */
 enum set_form set_table_form(const struct ir_set *set);
+/* Sets that keep: where in a record the kind's word is, and the states; bytes. */
+static inline uint32_t set_kind_at(uint32_t data_words)
+{
+	return 4 * data_words;
+}
+static inline uint32_t set_kept_at(uint32_t data_words)
+{
+	return 4 * ROUND_UP(data_words + 1, 2u);
+}
+/* The @i-th thing that elements of a kind keep; NULL: there is no more. */
+const struct ir_state *set_table_state(const struct ir_set *set, const struct ir_elem *kind,
+				       uint32_t i);
+/* A kind's expressions as the model has them. */
+const struct exprs *set_table_kind_exprs(const struct ir_set *set, const struct ir_elem *kind);
 /* Words of a record. */
 uint32_t set_table_words(const struct ir_set *set, const struct set_table *t);
 /* "hash", "interval tree"…, for people. */

@@ -71,24 +71,10 @@ static void set_header(struct lower *lw, struct lower_set *ls)
 	out->is_mutable = !(s->flags & NFT_SET_CONSTANT);
 	out->has_timeout = s->flags & NFT_SET_TIMEOUT;
 	out->size = s->size;
-	out->n_states = s->exprs.n;
-	if (!out->n_states && s->n_elems)
-		out->n_states = s->elems[0].exprs.n;
-	if (s->flags & NFT_SET_OBJECT)
-		out->n_states = 1; /* the object's */
+	out->n_states = s->flags & NFT_SET_OBJECT ? 1 /* the object's */ : lower_elem_exprs(s);
+	out->keeps = out->n_states && !(s->flags & NFT_SET_OBJECT);
 	set_fields(lw, s, out);
 	ls->set = out;
-}
-
-/* A limit's state shows nowhere; what the others keep, nft lists. */
-static bool keeps_counts(const struct set *s)
-{
-	const struct exprs *es = s->exprs.n || !s->n_elems ? &s->exprs : &s->elems[0].exprs;
-
-	for (uint32_t i = 0; i < es->n; i++)
-		if (strcmp(es->array[i].name, "limit") != 0)
-			return true;
-	return false;
 }
 
 /* nf_tables_newset(): the fields, each padded to a word, are the key. */
@@ -122,10 +108,6 @@ static bool set_check(const struct lower *lw, struct lower_set *ls)
 	} else if (!(s->flags & NFT_SET_CONSTANT) && !lw->opt->named_sets) {
 		ls->code = "set-named";
 		ls->why = "elements of named sets can change, which has no lowering yet";
-	} else if (lw->opt->no_elem_counts && !(s->flags & NFT_SET_CONSTANT) &&
-		   !lower_set_is_dynamic(lw, s) && keeps_counts(s)) {
-		ls->code = "set-elem-state";
-		ls->why = "what its elements count cannot be listed yet";
 	} else if (!s->key_len || s->key_len > IR_MAX_WIDTH || !data || data > IR_MAX_WIDTH) {
 		ls->code = "set-width";
 		ls->why = "the key or the data is wider than the registers, or nothing";
@@ -150,6 +132,20 @@ static bool set_has_form(const struct lower *lw, struct lower_set *ls)
 	return false;
 }
 
+/* The same verdict map for packets of the other protocol family. */
+static const struct lower_set *twin(struct lower *lw, const struct set *s, uint8_t pf)
+{
+	uint8_t other = pf == NFPROTO_IPV4 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+	uint64_t h = ir_hash_u64(ir_hash_u64(IR_HASH_INIT, (uintptr_t)s), other);
+	const struct lower_set *ls;
+	size_t pos = 0;
+
+	while (pf && (ls = ir_index_next(&lw->set_index, h, &pos)))
+		if (ls->origin == s && ls->pf == other)
+			return ls;
+	return NULL;
+}
+
 static struct lower_set *set_get(struct lower *lw, const struct set *s)
 {
 	uint8_t pf = s->data_type == NFT_DATA_VERDICT && s->flags & NFT_SET_MAP &&
@@ -166,6 +162,7 @@ static struct lower_set *set_get(struct lower *lw, const struct set *s)
 	ls = ARENA_NEW(lw->ir->arena, struct lower_set);
 	ls->origin = s;
 	ls->pf = pf;
+	ls->twin = twin(lw, s, pf);
 	ir_index_add(&lw->set_index, lw->ir->arena, h, ls);
 	if (!set_check(lw, ls))
 		return ls;

@@ -87,6 +87,22 @@ static void agree(struct dynamic *d, const struct exprs *es)
 		d->differ = true;
 }
 
+static void agree_with_elems(struct dynamic *d, const struct set *s)
+{
+	agree(d, &s->exprs);
+	for (size_t i = 0; i < s->n_elems && !d->differ; i++)
+		agree(d, &s->elems[i].exprs);
+}
+
+/* Elements that keep different things are in a table of ours (set_table.h), which packets cannot fill. */
+static bool elems_differ(const struct set *s)
+{
+	struct dynamic d = {.set = s};
+
+	agree_with_elems(&d, s);
+	return d.differ;
+}
+
 /* ---- which sets ---- */
 
 static void find_in_rule(struct lower *lw, const struct table *t, const struct rule *r)
@@ -108,16 +124,6 @@ static void find_in_rule(struct lower *lw, const struct table *t, const struct r
 	}
 }
 
-static bool elems_keep(const struct set *s)
-{
-	if (s->exprs.n)
-		return true;
-	for (size_t i = 0; i < s->n_elems; i++)
-		if (s->elems[i].exprs.n)
-			return true;
-	return false;
-}
-
 void lower_find_dynamic_sets(struct lower *lw)
 {
 	const struct table *t;
@@ -130,7 +136,7 @@ void lower_find_dynamic_sets(struct lower *lw)
 		if (list_is_empty(&t->sets))
 			continue;
 		list_for_each (s, &t->sets, node)
-			if (elems_keep(s))
+			if (lower_elem_exprs(s) && !elems_differ(s))
 				ir_index_add(&lw->keeping_sets, lw->ir->arena,
 					     ir_hash_u64(IR_HASH_INIT, (uintptr_t)s), (void *)s);
 		list_for_each (c, &t->chains, node)
@@ -141,7 +147,10 @@ void lower_find_dynamic_sets(struct lower *lw)
 
 static bool has_catchall(const struct set *s)
 {
-	return set_elem_get((struct set *)s, NULL, NULL, NFT_SET_ELEM_CATCHALL, false);
+	for (size_t i = 0; i < s->n_elems; i++)
+		if (!s->elems[i].key || s->elems[i].flags & NFT_SET_ELEM_CATCHALL)
+			return true;
+	return false;
 }
 
 bool lower_set_is_filled(const struct lower *lw, const struct set *s)
@@ -175,28 +184,6 @@ static bool has_ingress(const struct table *t)
 	return false;
 }
 
-static bool make_like(struct lower *lw, struct lower_set *ls, const struct exprs *es)
-{
-	struct ir_set *set = ls->set;
-
-	set->n_like = es->n;
-	set->like = arena_alloc(lw->ir->arena, (es->n + 1) * sizeof(*set->like));
-	for (uint32_t i = 0; i < es->n; i++) {
-		const struct expr_op *op = expr_op_find(es->array[i].name);
-
-		set->like[i] =
-			op && op->lower_elem ? op->lower_elem(lw, &es->array[i], set, i) : NULL;
-		if (!set->like[i]) {
-			ls->code = "set-elem-state";
-			ls->why = arena_printf(lw->arena, "%s in elements has no lowering yet",
-					       es->array[i].name);
-			return false;
-		}
-		set->like[i]->object = set->name;
-	}
-	return true;
-}
-
 bool lower_set_dynamic(struct lower *lw, struct lower_set *ls)
 {
 	const struct set *s = ls->origin;
@@ -207,10 +194,9 @@ bool lower_set_dynamic(struct lower *lw, struct lower_set *ls)
 	ls->set->is_dynamic = true;
 	ls->set->grows = d != NULL;
 	ls->set->n_states = 0;
+	ls->set->keeps = false;
 	d = d ? d : &own;
-	agree(d, &s->exprs);
-	for (size_t i = 0; i < s->n_elems && !d->differ; i++)
-		agree(d, &s->elems[i].exprs);
+	agree_with_elems(d, s);
 	if (d->differ) {
 		ls->code = "set-elem-state";
 		ls->why = "counters, limits or quotas of its elements differ";
@@ -223,5 +209,7 @@ bool lower_set_dynamic(struct lower *lw, struct lower_set *ls)
 	}
 	*like = d->like;
 	ls->set->like_exprs = like;
-	return make_like(lw, ls, like);
+	ls->set->n_like = like->n;
+	ls->set->like = arena_alloc(lw->ir->arena, (like->n + 1) * sizeof(*ls->set->like));
+	return lower_elem_states(lw, ls, like, ls->set, ls->set->like);
 }

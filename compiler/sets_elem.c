@@ -40,36 +40,54 @@ static bool add_object(struct lower *lw, struct lower_set *ls, const struct set_
 	return true;
 }
 
+uint32_t lower_elem_exprs(const struct set *s)
+{
+	uint32_t n = s->exprs.n;
+
+	for (size_t i = 0; i < s->n_elems; i++)
+		n = MAX(n, s->elems[i].exprs.n);
+	return n;
+}
+
+/*
+ * A limit or a quota is one for packets of both families, and what elements of a verdict map keep is
+ * in its map, of which each family has one.
+ */
+static bool is_parted(const struct lower_set *ls, const struct ir_state *st)
+{
+	return ls->twin && ls->twin->set && st->op->may_break;
+}
+
+bool lower_elem_states(struct lower *lw, struct lower_set *ls, const struct exprs *es,
+		       const void *key, struct ir_state **ret)
+{
+	for (uint32_t i = 0; i < es->n; i++) {
+		const struct expr_op *op = expr_op_find(es->array[i].name);
+
+		ret[i] = op && op->lower_elem ? op->lower_elem(lw, &es->array[i], key, i) : NULL;
+		if (!ret[i] || is_parted(ls, ret[i])) {
+			ls->code = "set-elem-state";
+			ls->why = arena_printf(lw->arena,
+					       ret[i] ? "each %s of a verdict map's elements is "
+							"for IPv4 and IPv6" :
+							"%s in elements has no lowering yet",
+					       es->array[i].name);
+			return false;
+		}
+		ret[i]->object = ls->set->name;
+	}
+	return true;
+}
+
 static bool add_states(struct lower *lw, struct lower_set *ls, const struct set_elem *e,
 		       struct ir_elem *out)
 {
 	if (ls->set->is_dynamic)
 		return true; /* lower_set_dynamic() has seen to it */
-	const struct exprs *es = e->exprs.n ? &e->exprs : &ls->origin->exprs;
-	const struct expr_op *op;
-	uint32_t i;
-
-	if (es->n != ls->set->n_states) {
-		ls->code = "set-elem-state";
-		ls->why = "some elements have a counter or limit, some do not";
-		return false;
-	}
-	if (!es->n)
+	if (!ls->set->n_states)
 		return true;
-	out->states = arena_alloc(lw->ir->arena, es->n * sizeof(struct ir_state *));
-	for (i = 0; i < es->n; i++) {
-		op = expr_op_find(es->array[i].name);
-		out->states[i] =
-			op && op->lower_elem ? op->lower_elem(lw, &es->array[i], e, i) : NULL;
-		if (!out->states[i]) {
-			ls->code = "set-elem-state";
-			ls->why = arena_printf(lw->arena, "%s in elements has no lowering yet",
-					       es->array[i].name);
-			return false;
-		}
-		out->states[i]->object = ls->set->name;
-	}
-	return true;
+	out->states = arena_alloc(lw->ir->arena, ls->set->n_states * sizeof(struct ir_state *));
+	return lower_elem_states(lw, ls, &e->exprs, e, out->states);
 }
 
 static void add_target(struct lower *lw, struct lower_set *ls, struct ir_chain *c)
@@ -215,6 +233,17 @@ static bool lower_points(struct lower *lw, struct lower_set *ls, struct sort_ite
 	return true;
 }
 
+/* What elements to come keep: as the set says. */
+static bool lower_elem_like(struct lower *lw, struct lower_set *ls)
+{
+	struct ir_set *set = ls->set;
+
+	set->n_like = ls->origin->exprs.n;
+	set->like = arena_alloc(lw->ir->arena, (set->n_like + 1) * sizeof(*set->like));
+	set->like_exprs = &ls->origin->exprs;
+	return lower_elem_states(lw, ls, &ls->origin->exprs, set, set->like);
+}
+
 bool lower_set_elems(struct lower *lw, struct lower_set *ls)
 {
 	const struct set *s = ls->origin;
@@ -224,6 +253,8 @@ bool lower_set_elems(struct lower *lw, struct lower_set *ls)
 
 	if (!items)
 		abort(); /* as the arena does */
+	if (ls->set->keeps && !lower_elem_like(lw, ls))
+		return false;
 	ls->set->elems = arena_alloc(lw->ir->arena, s->n_elems * sizeof(*ls->set->elems));
 	for (i = 0; i < s->n_elems; i++) {
 		if (!s->elems[i].key || s->elems[i].flags & NFT_SET_ELEM_CATCHALL)

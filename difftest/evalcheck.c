@@ -200,12 +200,22 @@ static bool may_expire(const struct ir_set *s)
 				   s->origin->timeout >= 3600 * 1000);
 }
 
-/* Elements with limits of their own count as if they decided by the clock. */
+/* Elements with limits of their own decide by the clock; what a named limit does, its rule shows. */
+static bool is_timed_set(const struct ir_set *s)
+{
+	for (size_t i = 0; i < s->n_elems && s->n_states; i++)
+		for (uint32_t k = 0; k < s->n_states && s->elems[i].states[k]; k++)
+			if (strcmp(s->elems[i].states[k]->op->name, "limit") == 0 &&
+			    !is_slow(s->elems[i].states[k]))
+				return true;
+	return may_expire(s);
+}
+
 static bool is_timed_step(const struct ir_step *s)
 {
 	if (s->kind == IR_EFFECT)
 		return strcmp(s->effect->name, "limit") == 0 && !is_slow(s->state);
-	return (s->sel && is_timed_sel(s->sel)) || (s->set && (s->set->n_states || may_expire(s->set)));
+	return (s->sel && is_timed_sel(s->sel)) || (s->set && is_timed_set(s->set));
 }
 
 /* Asking twice would give another answer. */
@@ -262,7 +272,7 @@ int eval_check_verdict(struct eval_check *ec, enum dt_eval which, const struct p
 	pc = &ec->progs[prog - ec->ir->progs];
 	ec->now = &ec->env[which];
 	if (which != EVAL_BPF) /* quotas and the like stand where they stand for BPF */
-		memcpy(ec->now->shared, ec->env[EVAL_BPF].shared, ec->ir->shared_state_size);
+		memcpy(ec->now->shared, ec->env[EVAL_BPF].shared, ir_env_state_size(ec->ir));
 	flow_from_event(ec->dt->lab, ev, p, ec->buf, ec->now);
 	ec->now->on_rule = on_rule;
 	ec->now->on_rule_arg = ec;

@@ -88,10 +88,10 @@ static bool same_state(const struct stage *a, const struct stage *b)
 	const struct ir *ir = a->lowered.ir;
 
 	return ir->n_counters == b->lowered.ir->n_counters &&
-	       ir->shared_state_size == b->lowered.ir->shared_state_size &&
+	       ir_env_state_size(ir) == ir_env_state_size(b->lowered.ir) &&
 	       memcmp(a->env.counters, b->env.counters,
 		      ir->n_counters * sizeof(*a->env.counters)) == 0 &&
-	       memcmp(a->env.shared, b->env.shared, ir->shared_state_size) == 0;
+	       memcmp(a->env.shared, b->env.shared, ir_env_state_size(ir)) == 0;
 }
 
 static void differ(struct evalonly_result *r, const struct stage *s, const struct ir_prog *prog,

@@ -71,7 +71,7 @@ struct gen *gen_new(const struct lab *lab, const struct ir *ir, uint64_t seed)
 		gen_free(g);
 		return NULL;
 	}
-	g->state = arena_memdup(g->arena, g->env.shared, ir->shared_state_size);
+	g->state = arena_memdup(g->arena, g->env.shared, ir_env_state_size(ir));
 	g->env.on_rule = on_rule;
 	g->env.on_rule_arg = g;
 	for (uint32_t i = 0; i < ir->n_progs; i++)
@@ -103,7 +103,7 @@ void gen_add(struct gen *g, struct packet *p)
 static bool evaluate(struct gen *g, const struct packet *p, const struct gen_target *t,
 		     enum flow flow)
 {
-	memcpy(g->env.shared, g->state, g->ir->shared_state_size);
+	memcpy(g->env.shared, g->state, ir_env_state_size(g->ir));
 	g->n_trace = 0;
 	for (const int8_t *h = flow_hooks[flow]; *h >= 0; h++) {
 		flow_predict(g->lab, p, (uint8_t)*h, g->buf, &g->env);

@@ -122,7 +122,7 @@ static int take(struct difftest *dt)
 int dt_load(struct difftest *dt)
 {
 	struct lower_options lower = {
-		.named_sets = true, .no_elem_counts = true, .fronts = true};
+		.named_sets = true, .fronts = true};
 	int err;
 
 	if (!dt->text)

@@ -191,6 +191,8 @@ static int add_elem(const struct apply *ap, struct set *s, const struct nlattr *
 			set_elem_delete(s, e);
 		return err;
 	}
+	if (s->n_elems > n && ap->src == APPLY_REQUEST)
+		e->fresh = s->changed = true;
 	if (s->n_elems > n && (e->verdict.chain || e->object))
 		elem_ref(e, s);
 	return 0;
@@ -212,6 +214,7 @@ static int delete_elem(const struct apply *ap, struct set *s, const struct nlatt
 		return apply_error(ap, -ENOENT, s->table->name, NULL,
 				   "set %s has no such element", s->name);
 	elem_drop(s, e);
+	s->changed = true;
 	return 0;
 }
 
@@ -278,6 +281,7 @@ int apply_elems(struct apply *ap)
 		return -EOPNOTSUPP;
 	if (!list) {
 		set_drop_elems(s);
+		s->changed = true;
 		return 0;
 	}
 	return apply_each(ap, s, list);

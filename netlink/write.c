@@ -106,7 +106,7 @@ void write_rule(struct nlbuf *b, const struct rule *r, enum write_as as, uint64_
 /* ---- sets ---- */
 
 /* One expression without a list, or a list of several. */
-static void write_exprs(struct nlbuf *b, const struct exprs *es, uint16_t single, uint16_t list)
+static void write_exprs_told(struct nlbuf *b, const struct exprs *es, uint16_t single, uint16_t list)
 {
 	struct blob value;
 	uint32_t pos = 0;
@@ -118,6 +118,21 @@ static void write_exprs(struct nlbuf *b, const struct exprs *es, uint16_t single
 		nlbuf_put_blob(b, list | NLA_F_NESTED, es->raw);
 }
 
+static void write_exprs(struct nlbuf *b, const struct set *s, const struct exprs *es,
+			enum write_as as, uint16_t single, uint16_t list)
+{
+	size_t nest;
+
+	if (as == WRITE_TOLD) {
+		write_exprs_told(b, es, single, list);
+	} else if (es->n == 1) {
+		write_expr_request(b, single, &es->array[0], s->table);
+	} else if (es->n > 1) {
+		nest = nlbuf_nest(b, list);
+		write_exprs_request(b, es, s->table);
+		nlbuf_nest_end(b, nest);
+	}
+}
 
 static void write_desc(struct nlbuf *b, const struct set *s)
 {
@@ -168,7 +183,7 @@ void write_set(struct nlbuf *b, const struct set *s, enum write_as as)
 	if (s->userdata.len)
 		nlbuf_put_blob(b, NFTA_SET_USERDATA, s->userdata);
 	write_desc(b, s);
-	write_exprs(b, &s->exprs, NFTA_SET_EXPR, NFTA_SET_EXPRESSIONS);
+	write_exprs(b, s, &s->exprs, as, NFTA_SET_EXPR, NFTA_SET_EXPRESSIONS);
 }
 
 static void write_value(struct nlbuf *b, uint16_t type, const uint8_t *data, uint32_t len)
@@ -199,7 +214,7 @@ void write_elem(struct nlbuf *b, const struct set *s, const struct set_elem *e, 
 	if (e->key_end)
 		write_value(b, NFTA_SET_ELEM_KEY_END, e->key_end, s->key_len);
 	write_elem_data(b, s, e, as);
-	write_exprs(b, &e->exprs, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS);
+	write_exprs(b, s, &e->exprs, as, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS);
 	if (e->object)
 		nlbuf_put_str(b, NFTA_SET_ELEM_OBJREF, e->object);
 	if (e->flags)

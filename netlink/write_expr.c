@@ -134,19 +134,21 @@ static void write_expr_data(struct nlbuf *b, const struct expr *e, const struct 
 	}
 }
 
+void write_expr_request(struct nlbuf *b, uint16_t nest, const struct expr *e, const struct table *t)
+{
+	size_t elem = nlbuf_nest(b, nest), data;
+
+	nlbuf_put_str(b, NFTA_EXPR_NAME, e->name);
+	data = nlbuf_nest(b, NFTA_EXPR_DATA);
+	write_expr_data(b, e, t);
+	nlbuf_nest_end(b, data);
+	nlbuf_nest_end(b, elem);
+}
+
 void write_exprs_request(struct nlbuf *b, const struct exprs *es, const struct table *t)
 {
-	size_t elem, data;
-	uint32_t i;
-
-	for (i = 0; i < es->n; i++) {
-		elem = nlbuf_nest(b, NFTA_LIST_ELEM);
-		nlbuf_put_str(b, NFTA_EXPR_NAME, es->array[i].name);
-		data = nlbuf_nest(b, NFTA_EXPR_DATA);
-		write_expr_data(b, &es->array[i], t);
-		nlbuf_nest_end(b, data);
-		nlbuf_nest_end(b, elem);
-	}
+	for (uint32_t i = 0; i < es->n; i++)
+		write_expr_request(b, NFTA_LIST_ELEM, &es->array[i], t);
 }
 
 /*

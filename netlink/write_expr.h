@@ -12,6 +12,9 @@ const char *anonymous_set_name(const struct set *s);
 /* A verdict into an attribute of @type (NFTA_IMMEDIATE_DATA, NFTA_SET_ELEM_DATA). */
 void write_verdict(struct nlbuf *b, uint16_t type, const struct table *t, uint32_t code,
 		   const char *chain, enum write_as as);
+/* As the attribute @nest. */
+void write_expr_request(struct nlbuf *b, uint16_t nest, const struct expr *e,
+			const struct table *t);
 /* As elements of an open list. */
 void write_exprs_request(struct nlbuf *b, const struct exprs *es, const struct table *t);
 /* Of a quota's attributes; the kernel tells one more, that it is used up, and refuses to be told. */

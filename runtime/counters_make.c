@@ -25,7 +25,7 @@ struct making {
 
 static bool is_per_cpu(const struct ir_state *st)
 {
-	return st->op->per_cpu;
+	return st->op->per_cpu && !st->in_elem;
 }
 
 /* A counter whose kernel side goes on counting is kept relative to that. */

@@ -146,7 +146,7 @@ static int bring_one(struct runtime *rt, const struct manifest *m, const struct 
 	int AUTO_CLOSE fd = -1;
 	int err;
 
-	if (!d || !is_of(h, d, set->origin) || !dynamic_same_exprs(d, set->like_exprs))
+	if (!d || !is_of(h, d, set->origin) || !dynamic_same_exprs(d->exprs, d->n_exprs, set->like_exprs))
 		return 0;
 	fd = map_open(rt, gen_current(rt), d->id);
 	if (fd < 0 || !fits(fd, set))
@@ -419,9 +419,9 @@ int dynamic_commit(struct runtime *rt, uint32_t gen, const struct ir *ir, struct
 bool dynamic_is_leaving(const struct ir *ir, const struct set *s)
 {
 	for (uint32_t i = 0; ir && i < ir->n_sets; i++)
-		if (ir->sets[i]->is_dynamic && ir->sets[i]->origin == s)
+		if ((ir->sets[i]->is_dynamic || ir->sets[i]->keeps) && ir->sets[i]->origin == s)
 			return false;
-	return s->elsewhere && s->handle;
+	return (s->elsewhere || s->counted) && s->handle;
 }
 
 void dynamic_give(const struct ruleset *rs, const struct ir *ir, struct batch_builder *bb)

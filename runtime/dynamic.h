@@ -43,10 +43,36 @@ int dynamic_give_rest(struct runtime *rt, uint32_t gen, const struct manifest *m
 /* One element of the model as key and value; buffers are as large as the map says. */
 void dynamic_put(const struct ir *ir, const struct ir_set *set, const struct set_elem *e,
 		 uint8_t *key, uint8_t *value);
+/* The same of a running generation's set, and of an element that comes now. Buffers are zeros. */
+void dynamic_put_new(const struct mf_dynamic *d, const struct set *s, const struct set_elem *e,
+		     uint8_t *key, uint8_t *value);
+typedef int (*dynamic_fn)(void *arg, const uint8_t *key, const uint8_t *value);
+/* Calls @fn for each element of a map, until it fails. */
+int dynamic_each(int fd, uint32_t key_size, uint32_t value_size, dynamic_fn fn, void *arg);
 /* The other way round, into a set of the model: all elements of the map @fd that have not expired. */
 int dynamic_read(int fd, const struct mf_dynamic *d, struct set *s);
 struct exprs;
-bool dynamic_same_exprs(const struct mf_dynamic *d, const struct exprs *es);
+/* Do they keep alike? @es NULL: nothing. */
+bool dynamic_same_exprs(const struct mf_expr *exprs, uint32_t n, const struct exprs *es);
 char *dynamic_hex(struct blob b);
+
+/* dynamic_update.c: elements of the batch, in sets of the running generation @gen */
+
+/* The set of the manifest that @s is, if its map is the truth; or NULL. */
+const struct mf_dynamic *dynamic_find(const struct runtime *rt, uint32_t gen,
+				      const struct manifest *m, const struct set *s);
+/*
+ * Can the elements that @s was read with be added, or deleted, in place, and will the kernel's set and
+ * the map say the same? -EOPNOTSUPP: no, or not without saying why; -ENFILE: the set is full.
+ */
+int dynamic_can_add(const struct runtime *rt, uint32_t gen, const struct mf_dynamic *d,
+		    const struct set *s);
+int dynamic_can_delete(const struct runtime *rt, uint32_t gen, const struct mf_dynamic *d,
+		       const struct set *s);
+/* Does it. What packets did meanwhile counts: one that they added stays theirs. */
+int dynamic_add(const struct runtime *rt, uint32_t gen, const struct mf_dynamic *d,
+		const struct set *s);
+int dynamic_delete(const struct runtime *rt, uint32_t gen, const struct mf_dynamic *d,
+		   const struct set *s);
 
 #endif

@@ -29,31 +29,58 @@ static uint64_t timeout_of(const struct set *s, const struct set_elem *e)
 	return s->flags & NFT_SET_TIMEOUT && ms != UINT64_MAX ? ms * 1000000 : 0;
 }
 
+/* All but what it keeps, which begins where is returned. */
+static uint8_t *put_head(const struct set *s, const struct set_elem *e, bool has_state, uint64_t now,
+			 uint8_t *key, uint8_t *value)
+{
+	struct dyn_value v = { .timeout = timeout_of(s, e), .flags = has_state ? DYN_HAS_STATE : 0 };
+
+	if (v.timeout)
+		v.expires = now + (e->expiration ? e->expiration * 1000000 : v.timeout);
+	memcpy(key, e->key, s->key_len);
+	memcpy(value, &v, sizeof(v));
+	value += sizeof(v);
+	if (!(s->flags & NFT_SET_MAP))
+		return value;
+	if (e->data)
+		memcpy(value, e->data, s->data_len);
+	return value + ROUND_UP(s->data_len, 8u);
+}
+
+static uint8_t *put_state(const char *expr, const struct exprs *es, uint32_t i, uint64_t now,
+			  uint8_t *at)
+{
+	struct blob attrs = { 0 };
+	uint64_t words[2];
+
+	if (i < es->n)
+		attrs = es->array[i].attrs;
+	dyn_expr_init(expr, attrs, now, words);
+	memcpy(at, words, dyn_state_size(expr));
+	return at + dyn_state_size(expr);
+}
+
 void dynamic_put(const struct ir *ir, const struct ir_set *set, const struct set_elem *e,
 		 uint8_t *key, uint8_t *value)
 {
-	struct dyn_value v = { .timeout = timeout_of(set->origin, e) };
-	uint64_t left = e->expiration ? e->expiration * 1000000 : v.timeout;
+	uint8_t *at;
 
-	if (v.timeout)
-		v.expires = ir->read_ns + left;
-	v.flags = e->exprs.n ? DYN_HAS_STATE : 0;
 	memset(key, 0, dyn_key_size(set));
-	memcpy(key, e->key, set->width);
 	memset(value, 0, dyn_value_size(set));
-	memcpy(value, &v, sizeof(v));
-	if (set->kind == IR_DATA_MAP && e->data)
-		memcpy(value + sizeof(v), e->data, set->data_width);
-	for (uint32_t i = 0; i < set->n_like; i++) {
-		struct blob attrs = { 0 };
-		uint64_t words[2];
+	at = put_head(set->origin, e, e->exprs.n, ir->read_ns, key, value);
+	for (uint32_t i = 0; i < set->n_like; i++)
+		at = put_state(set->like[i]->op->name, &e->exprs, i, ir->read_ns, at);
+}
 
-		if (i < e->exprs.n)
-			attrs = e->exprs.array[i].attrs;
-		dyn_state_init(set->like[i], attrs, ir->read_ns, words);
-		memcpy(value + dyn_state_at(set, i), words,
-		       dyn_state_size(set->like[i]->op->name));
-	}
+void dynamic_put_new(const struct mf_dynamic *d, const struct set *s, const struct set_elem *e,
+		     uint8_t *key, uint8_t *value)
+{
+	const struct exprs *es = e->exprs.n ? &e->exprs : &s->exprs;
+	uint64_t now = (uint64_t)(ms_now() * 1e6);
+	uint8_t *at = put_head(s, e, es->n, now, key, value);
+
+	for (uint32_t i = 0; i < d->n_exprs; i++)
+		at = put_state(d->exprs[i].name, es, i, now, at);
 }
 
 /* ---- expressions as text ---- */
@@ -85,13 +112,13 @@ static uint8_t *unhex(const char *s, uint32_t *ret_len)
 	return p;
 }
 
-bool dynamic_same_exprs(const struct mf_dynamic *d, const struct exprs *es)
+bool dynamic_same_exprs(const struct mf_expr *exprs, uint32_t n, const struct exprs *es)
 {
-	bool same = d->n_exprs == (es ? es->n : 0);
+	bool same = n == (es ? es->n : 0);
 
-	for (uint32_t i = 0; same && i < d->n_exprs; i++) {
-		struct expr e = { .name = d->exprs[i].name };
-		uint8_t AUTO_FREE *attrs = unhex(d->exprs[i].hex, &e.attrs.len);
+	for (uint32_t i = 0; same && i < n; i++) {
+		struct expr e = { .name = exprs[i].name };
+		uint8_t AUTO_FREE *attrs = unhex(exprs[i].hex, &e.attrs.len);
 
 		e.attrs.data = attrs;
 		same = attrs && dyn_same_expr(&e, &es->array[i]);
@@ -174,8 +201,9 @@ static void read_times(const struct reading *rd, const struct dyn_value *v, stru
 		e->expiration = MAX((v->expires - rd->now) / 1000000, (uint64_t)1);
 }
 
-static int read_one(const struct reading *rd, const uint8_t *key, const uint8_t *value)
+static int read_one(void *arg, const uint8_t *key, const uint8_t *value)
 {
+	const struct reading *rd = arg;
 	struct set_elem *e;
 	struct dyn_value v;
 
@@ -197,10 +225,10 @@ static int read_one(const struct reading *rd, const uint8_t *key, const uint8_t 
 	return v.flags & DYN_HAS_STATE && rd->d->n_exprs ? read_exprs(rd, value, &e->exprs) : 0;
 }
 
-static int read_map(const struct reading *rd, int fd)
+int dynamic_each(int fd, uint32_t key_size, uint32_t value_size, dynamic_fn fn, void *arg)
 {
-	uint8_t AUTO_FREE *keys = malloc((size_t)BATCH * rd->key_size);
-	uint8_t AUTO_FREE *values = malloc((size_t)BATCH * rd->value_size);
+	uint8_t AUTO_FREE *keys = malloc((size_t)BATCH * key_size);
+	uint8_t AUTO_FREE *values = malloc((size_t)BATCH * value_size);
 	uint32_t n, in = 0, out = 0, room = BATCH;
 	bool first = true;
 	int err = 0, last = 0;
@@ -209,20 +237,20 @@ static int read_map(const struct reading *rd, int fd)
 		n = room;
 		last = bpf_map_lookup_batch(fd, first ? NULL : &in, &out, keys, values, &n, NULL);
 		if (last == -ENOSPC && room < 1u << 20) { /* a bucket with more elements than that */
-			uint8_t *k = realloc(keys, 2 * (size_t)room * rd->key_size);
+			uint8_t *k = realloc(keys, 2 * (size_t)room * key_size);
 
 			keys = k ? k : keys;
 			free(values);
 			room *= 2;
-			values = k ? malloc((size_t)room * rd->value_size) : NULL;
+			values = k ? malloc((size_t)room * value_size) : NULL;
 			last = 0;
 			continue;
 		}
 		if (last && last != -ENOENT)
 			return last;
 		for (uint32_t i = 0; !err && i < n; i++)
-			err = read_one(rd, keys + (size_t)i * rd->key_size,
-				       values + (size_t)i * rd->value_size);
+			err = fn(arg, keys + (size_t)i * key_size,
+				 values + (size_t)i * value_size);
 		in = out;
 		first = false;
 	}
@@ -281,7 +309,7 @@ static int fill_set(struct reading *rd, int fd)
 	if (err)
 		return err;
 	set_flush(rd->s);
-	err = read_map(rd, fd);
+	err = dynamic_each(fd, rd->key_size, rd->value_size, read_one, rd);
 	put_comments(rd->s, comments, n_comments);
 	rd->s->elsewhere = true;
 	return err;

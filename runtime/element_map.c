@@ -11,9 +11,12 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "../compiler/ir.h"
+#include "elem_states.h"
 #include "elements.h"
 #include "plan.h"
 #include "priv.h"
+
+#define MAX_RECORD 1024 /* bytes: set_table.c makes none of more */
 
 void target_fini(struct target *t)
 {
@@ -78,11 +81,10 @@ static enum ir_verdict_code verdict_code(int32_t code)
 }
 
 /* -ENOENT: the programs do not know the verdict. */
-static int make_value(const struct target *t, const struct set_elem *e, uint32_t *words)
+static int make_data(const struct target *t, const struct set_elem *e, uint32_t *words)
 {
 	enum ir_verdict_code code = verdict_code(e->verdict.code);
 
-	memset(words, 0, IR_MAX_WIDTH);
 	if (!(t->set->flags & NFT_SET_MAP))
 		return 0;
 	if (t->set->data_type != NFT_DATA_VERDICT) {
@@ -99,6 +101,20 @@ static int make_value(const struct target *t, const struct set_elem *e, uint32_t
 		return 0;
 	}
 	return -ENOENT;
+}
+
+/* -ENOENT: the programs do not know what it says, or keeps. */
+static int make_value(const struct target *t, const struct set_elem *e, uint32_t *words)
+{
+	int err;
+
+	if (t->shape.value_size > MAX_RECORD)
+		return -ENOSPC;
+	memset(words, 0, MAX_RECORD);
+	err = make_data(t, e, words);
+	if (!err && t->mf->n_kinds)
+		err = elem_states_init(t->mf, t->set, e, words);
+	return err;
 }
 
 static uint64_t expires_at(const struct set *s, const struct set_elem *e)
@@ -186,7 +202,7 @@ static int add_again(struct target *t, const struct span *sp, const uint32_t *wo
 
 int target_add(struct target *t, const struct span *sp)
 {
-	uint32_t words[IR_MAX_WIDTH / 4];
+	uint32_t words[MAX_RECORD / 4];
 	struct classify_elem e = {.lo = sp->lo, .hi = sp->hi};
 	int err = make_value(t, sp->elem, words);
 
@@ -245,7 +261,7 @@ static int target_clear(struct target *t)
 /* An element that stays. Its value is what it was, or one word, which packets see change at once. */
 static int keep_span(struct target *t, const struct span *sp, uint32_t index)
 {
-	uint32_t words[IR_MAX_WIDTH / 4];
+	uint32_t words[MAX_RECORD / 4];
 	int err = make_value(t, sp->elem, words);
 
 	if (err)

@@ -17,6 +17,7 @@
 
 #include "../compiler/attr.h"
 #include "../netlink/nfnl.h"
+#include "dynamic.h"
 #include "elements.h"
 #include "model.h"
 #include "plan.h"
@@ -27,7 +28,8 @@ struct update {
 	struct manifest *m;
 	uint32_t gen;
 	struct ruleset *sets; /* heads, with what the batch says of them */
-	bool adds, deletes;
+	bool adds, deletes, excl;
+	struct batch rewritten; /* for sets that packets change; data NULL: there is none */
 	const struct set **flushed;
 	size_t n_flushed;
 };
@@ -36,6 +38,7 @@ static void update_fini(struct update *u)
 {
 	manifest_free(u->m);
 	free(u->flushed);
+	batch_fini(&u->rewritten);
 }
 
 static bool is_flushed(const struct update *u, const struct set *s)
@@ -212,6 +215,7 @@ static int look_at_batch(struct update *u, const struct batch *b)
 			return -EOPNOTSUPP;
 		u->adds |= type == NFT_MSG_NEWSETELEM || elems_message(h).flushes;
 		u->deletes |= type == NFT_MSG_DELSETELEM && !elems_message(h).flushes;
+		u->excl |= type == NFT_MSG_NEWSETELEM && h->nlmsg_flags & NLM_F_EXCL;
 		at += NLMSG_ALIGN(h->nlmsg_len);
 	}
 	return 0;
@@ -268,9 +272,13 @@ static int check_flushed(const struct update *u)
 		const struct mf_set *mf = &u->m->sets[i];
 		const struct set *s = find_set(u, mf->family, mf->table, mf->name);
 
-		if (s && is_flushed(u, s) && (u->deletes || !can_replace(u, s, mf)))
+		/* What elements keep begins anew. */
+		if (s && is_flushed(u, s) && (u->deletes || mf->n_kinds || !can_replace(u, s, mf)))
 			return -EOPNOTSUPP;
 	}
+	for (size_t i = 0; i < u->n_flushed; i++)
+		if (dynamic_find(u->rt, u->gen, u->m, u->flushed[i]))
+			return -EOPNOTSUPP;
 	return 0;
 }
 
@@ -290,37 +298,54 @@ static int check_all_overlaps(const struct update *u)
 	return 0;
 }
 
-/* Its elements are in a map of another kind. */
-static bool is_dynamic(const struct update *u, const struct nlmsghdr *h)
+/* ---- sets that packets change ---- */
+
+typedef int (*on_dynamic)(const struct runtime *rt, uint32_t gen, const struct mf_dynamic *d,
+			  const struct set *s);
+
+static int each_dynamic(const struct update *u, on_dynamic fn, bool *ret_any)
 {
-	const struct elems_message m = elems_message(h);
+	struct table *t;
+	struct set *s;
+	int err = 0;
 
-	for (uint32_t i = 0; m.table && m.set && i < u->m->n_dynamic; i++) {
-		const struct mf_dynamic *d = &u->m->dynamic[i];
+	list_for_each(t, &u->sets->tables, node) {
+		list_for_each(s, &t->sets, node) {
+			const struct mf_dynamic *d =
+				s->n_elems ? dynamic_find(u->rt, u->gen, u->m, s) : NULL;
 
-		if (d->family == m.family && strcmp(d->table, m.table) == 0 &&
-		    strcmp(d->name, m.set) == 0)
-			return true;
+			if (!d || err)
+				continue;
+			s->elsewhere = *ret_any = true;
+			err = fn(u->rt, u->gen, d, s);
+		}
 	}
-	return false;
+	return err;
 }
 
-static bool has_dynamic(const struct update *u, const struct batch *b)
+/*
+ * Their maps are the truth, of which the kernel's set may lack something, or have what packets have
+ * deleted since: it is asked for what it can do in any case (rewrite.c).
+ */
+static int check_dynamic(struct update *u, const struct batch *b)
 {
-	size_t at = 0;
+	bool any = false;
+	int err = each_dynamic(u, u->adds ? dynamic_can_add : dynamic_can_delete, &any);
 
-	while (at + sizeof(struct nlmsghdr) <= b->len) {
-		const struct nlmsghdr *h = (const void *)(b->data + at);
-
-		if (is_dynamic(u, h))
-			return true;
-		at += NLMSG_ALIGN(h->nlmsg_len);
-	}
-	return false;
+	if (err || !any)
+		return err;
+	if (u->excl || (u->adds && u->deletes)) /* "create", and what is made anew */
+		return -EOPNOTSUPP;
+	u->rewritten = (struct batch){ .data = malloc(b->len), .len = b->len,
+				       .generation = b->generation };
+	if (!u->rewritten.data)
+		return -ENOMEM;
+	memcpy(u->rewritten.data, b->data, b->len);
+	return rt_rewrite(u->sets, &u->rewritten);
 }
 
 /* Only what our programs were made for: else the long way finds out. */
-static int update_begin(struct update *u, const struct batch *b)
+static int update_begin(struct update *u)
 {
 	int err;
 
@@ -330,8 +355,6 @@ static int update_begin(struct update *u, const struct batch *b)
 	err = manifest_read(u->rt, u->gen, u->ds, &u->m);
 	if (!err && (u->m->format != MANIFEST_FORMAT || u->m->fixed_sets))
 		err = -EOPNOTSUPP;
-	if (!err && has_dynamic(u, b))
-		err = -EOPNOTSUPP;
 	if (!err && u->sets->generation != u->rt->words[RT_WORD_RULESET].value)
 		err = -EOPNOTSUPP;
 	return err;
@@ -339,12 +362,17 @@ static int update_begin(struct update *u, const struct batch *b)
 
 static int update_maps(struct update *u, const struct batch *b)
 {
+	bool any;
 	int err = u->adds ? apply_all(u, target_add) : 0;
 
+	if (!err && u->adds)
+		err = each_dynamic(u, dynamic_add, &any);
 	if (!err && u->deletes && u->adds)
 		err = read_batch(u, b, NFT_MSG_DELSETELEM);
 	if (!err && u->deletes)
 		err = apply_all(u, target_delete);
+	if (!err && u->deletes)
+		err = each_dynamic(u, dynamic_delete, &any);
 	return err;
 }
 
@@ -353,7 +381,7 @@ static int update_run(struct update *u, const struct batch *b)
 {
 	const struct commit_options opt = {.generation = u->sets->generation};
 	uint32_t now = 0;
-	int err = commit_batch(b, &opt, u->ds);
+	int err = commit_batch(u->rewritten.data ? &u->rewritten : b, &opt, u->ds);
 
 	if (err)
 		return err;
@@ -380,14 +408,18 @@ int rt_update(struct runtime *rt, struct ruleset *heads, const struct batch *b, 
 	u.ds = &quiet;
 	err = look_at_batch(&u, b);
 	if (!err)
-		err = update_begin(&u, b);
+		err = update_begin(&u);
 	if (!err)
 		err = read_batch(&u, b, u.adds ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM);
 	if (!err)
 		err = check_flushed(&u);
 	if (!err && unaware)
 		err = check_all_overlaps(&u);
+	if (!err)
+		err = check_dynamic(&u, b);
 	diags_fini(&quiet);
+	if (err == -ENFILE)
+		return rt_error(ds, err, "Could not process rule: the set is full, with what packets added");
 	if (err)
 		return err == -ENOMEM || err == -EAGAIN ? err : -EOPNOTSUPP;
 	u.ds = ds;

@@ -16,14 +16,17 @@
 #include "config.h"
 #include "../compiler/classify/classify.h"
 #include "../compiler/set_table.h"
+#include "dynamic.h"
+#include "elem_states.h"
 #include "manifest.h"
 #include "sets.h"
 
-/* One whose map is its own, may be changed in place and may stay; elements that keep something have numbers of
- * this generation's in it. */
+/* One whose map is its own, may be changed in place and may stay; elements of maps to objects have numbers of this
+ * generation's in it. What elements keep themselves stays with them all. */
 static bool may_stay(const struct ir_set *s)
 {
-	return s->is_mutable && !s->is_dynamic && !s->has_timeout && !s->n_states && s->origin &&
+	return s->is_mutable && !s->is_dynamic && !s->has_timeout && s->origin &&
+	       (!s->n_states || (s->keeps && !s->origin->changed)) &&
 	       s->table && s->table->blob && !s->table->shares;
 }
 
@@ -82,6 +85,25 @@ static bool adopt(struct ir_set *set, const void *map, size_t size)
 	return false;
 }
 
+static bool same_exprs(const struct mf_kind *k, const struct exprs *es)
+{
+	return dynamic_same_exprs(k->exprs, k->n_exprs, es);
+}
+
+/* The very set, and numbers of kinds that mean the same. */
+static bool may_keep_states(const struct runtime *rt, const struct mf_set *mf,
+			    const struct ir_set *s)
+{
+	const struct set_table *t = s->table;
+
+	if (mf->n_kinds != t->n_kinds || !elem_states_same_set(rt, mf, s->origin))
+		return false;
+	for (uint32_t i = 0; i < mf->n_kinds; i++)
+		if (!same_exprs(&mf->kinds[i], set_table_kind_exprs(s, t->kinds[i])))
+			return false;
+	return true;
+}
+
 static bool keep_one(const struct runtime *rt, const struct mf_set *mf, struct ir_set *set)
 {
 	size_t size = 0, mapped;
@@ -110,7 +132,7 @@ void sets_keep(const struct runtime *rt, uint32_t ruleset, const struct ir *ir)
 	diags_init(&quiet);
 	if (manifest_read(rt, gen_current(rt), &quiet, &m) == 0 && m->format == MANIFEST_FORMAT &&
 	    strcmp(m->version, PACKAGE_VERSION) == 0)
-		use = sets_use_map(rt, &n_use, &size);
+		use = sets_use_map(rt, gen_current(rt), false, &n_use, &size);
 	diags_fini(&quiet);
 	for (uint32_t i = 0; use && i < ir->n_sets; i++) {
 		struct ir_set *s = ir->sets[i];
@@ -119,6 +141,8 @@ void sets_keep(const struct runtime *rt, uint32_t ruleset, const struct ir *ir)
 		if (s->stays || !may_stay(s))
 			continue;
 		mf = find(m, s->origin, place_among_its_kind(ir, i));
+		if (mf && s->keeps && !may_keep_states(rt, mf, s))
+			mf = NULL;
 		s->stays = mf && mf->id < n_use && mf->map == mf->id && keep_one(rt, mf, s);
 		s->old_id = s->stays ? mf->id : 0;
 	}

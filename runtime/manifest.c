@@ -133,13 +133,23 @@ static json_t *objects_to_json(const struct manifest *m)
 	return a;
 }
 
+static json_t *exprs_to_json(const struct mf_expr *exprs, uint32_t n)
+{
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < n; i++)
+		json_array_append_new(a, json_pack("{s:s, s:s}", "name", exprs[i].name, "hex",
+						   exprs[i].hex));
+	return a;
+}
+
 static json_t *sets_to_json(const struct manifest *m)
 {
 	json_t *a = json_array();
 
 	for (uint32_t i = 0; i < m->n_sets; i++) {
 		const struct mf_set *s = &m->sets[i];
-		json_t *verdicts = json_array();
+		json_t *verdicts = json_array(), *kinds = json_array();
 
 		for (uint32_t k = 0; k < s->n_verdicts; k++)
 			json_array_append_new(verdicts,
@@ -147,12 +157,16 @@ static json_t *sets_to_json(const struct manifest *m)
 							(int)s->verdicts[k].number, "code",
 							(int)s->verdicts[k].code, "chain",
 							bytes_to_json(s->verdicts[k].chain)));
-		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:o}",
+		for (uint32_t k = 0; k < s->n_kinds; k++)
+			json_array_append_new(kinds, exprs_to_json(s->kinds[k].exprs,
+								   s->kinds[k].n_exprs));
+		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:o, s:o}",
 						   "family", (int)s->family, "table",
 						   bytes_to_json(s->table), "name",
 						   bytes_to_json(s->name), "id", (int)s->id,
 						   "map", (int)s->map, "offset",
-						   (int)s->map_offset, "verdicts", verdicts));
+						   (int)s->map_offset, "verdicts", verdicts,
+						   "kinds", kinds));
 	}
 	return a;
 }
@@ -163,16 +177,12 @@ static json_t *dynamic_to_json(const struct manifest *m)
 
 	for (uint32_t i = 0; i < m->n_dynamic; i++) {
 		const struct mf_dynamic *d = &m->dynamic[i];
-		json_t *exprs = json_array();
 
-		for (uint32_t k = 0; k < d->n_exprs; k++)
-			json_array_append_new(exprs, json_pack("{s:s, s:s}", "name", d->exprs[k].name,
-							       "hex", d->exprs[k].hex));
 		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:o}", "family",
 						   (int)d->family, "table",
 						   bytes_to_json(d->table), "name",
 						   bytes_to_json(d->name), "id", (int)d->id,
-						   "exprs", exprs));
+						   "exprs", exprs_to_json(d->exprs, d->n_exprs)));
 	}
 	return a;
 }

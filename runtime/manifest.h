@@ -7,7 +7,7 @@
 
 #include "priv.h"
 
-#define MANIFEST_FORMAT 2
+#define MANIFEST_FORMAT 3
 
 struct mf_chain { /* a base chain */
 	struct rt_chain_status st;
@@ -40,7 +40,12 @@ struct mf_object { /* a named counter that our programs count in, beside the int
 	bool fresh; /* made by the batch; not written down */
 };
 
-struct mf_set { /* a set whose map can be changed while programs run */
+struct mf_expr { /* what elements keep */
+	const char *name;
+	const char *hex; /* bytes of its attributes */
+};
+
+struct mf_set { /* a set whose map can be changed while programs run, by us or by packets */
 	uint8_t family;
 	const char *table, *name;
 	uint32_t id;
@@ -52,16 +57,19 @@ struct mf_set { /* a set whose map can be changed while programs run */
 		const char *chain;
 	} *verdicts;
 	uint32_t n_verdicts;
+	/* What elements keep in there, by the number that records have; none: nothing. */
+	struct mf_kind {
+		struct mf_expr *exprs;
+		uint32_t n_exprs;
+	} *kinds;
+	uint32_t n_kinds;
 };
 
 struct mf_dynamic { /* a set that packets change, in the map "dyn_ID" */
 	uint8_t family;
 	const char *table, *name;
 	uint32_t id;
-	struct mf_expr { /* what its elements keep */
-		const char *name;
-		const char *hex; /* bytes of its attributes */
-	} *exprs;
+	struct mf_expr *exprs;
 	uint32_t n_exprs;
 };
 

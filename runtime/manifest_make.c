@@ -11,6 +11,7 @@
 #include "config.h"
 #include "../compiler/set_table.h"
 #include "dynamic.h"
+#include "elem_states.h"
 #include "takeover.h"
 
 bool plan_compiles(const struct rt_plan *p, const struct chain *c)
@@ -161,7 +162,7 @@ static int make_verdicts(const struct set_table *t, struct mf_set *s)
 	return 0;
 }
 
-/* Elements with counters or limits need state of their own, which new ones have none of. */
+/* What elements of maps to objects keep is those objects'; new ones may name others. */
 static int make_sets(const struct rt_plan *p, struct manifest *m)
 {
 	const struct ir *ir = p->lowered.ir;
@@ -174,9 +175,9 @@ static int make_sets(const struct rt_plan *p, struct manifest *m)
 		const struct ir_set *set = ir->sets[i];
 		struct mf_set *s = &m->sets[m->n_sets];
 
-		if (set->is_dynamic || !set->is_mutable || !set->origin || !set->table)
+		if (set->is_dynamic || !(set->is_mutable || set->keeps) || !set->origin || !set->table)
 			continue;
-		if (set->n_states) {
+		if (set->n_states && !set->keeps) {
 			m->fixed_sets = true;
 			continue;
 		}
@@ -186,8 +187,10 @@ static int make_sets(const struct rt_plan *p, struct manifest *m)
 		s->id = set->id;
 		s->map = set->table->map;
 		s->map_offset = set->table->map_offset;
-		err = make_verdicts(set->table, s);
 		m->n_sets++;
+		err = make_verdicts(set->table, s);
+		if (!err && set->keeps)
+			err = elem_states_make(ir, set, s);
 	}
 	return err;
 }

@@ -8,6 +8,14 @@
 
 #include "manifest.h"
 
+static void free_set(struct mf_set *s)
+{
+	for (uint32_t i = 0; i < s->n_kinds; i++)
+		free(s->kinds[i].exprs);
+	free(s->kinds);
+	free(s->verdicts);
+}
+
 void manifest_free(struct manifest *m)
 {
 	if (!m)
@@ -24,7 +32,7 @@ void manifest_free(struct manifest *m)
 	free(m->counted);
 	free(m->objects);
 	for (uint32_t i = 0; i < m->n_sets; i++)
-		free(m->sets[i].verdicts);
+		free_set(&m->sets[i]);
 	free(m->sets);
 	for (uint32_t i = 0; i < m->n_dynamic; i++)
 		free(m->dynamic[i].exprs);
@@ -217,6 +225,28 @@ static bool read_objects(struct manifest *m, const json_t *a)
 	return ok && m->objects;
 }
 
+static bool read_exprs(struct manifest *m, const json_t *a, struct mf_expr **ret, uint32_t *ret_n)
+{
+	*ret = new_array(a, sizeof(**ret), ret_n);
+	for (uint32_t i = 0; i < *ret_n; i++) {
+		(*ret)[i].name = get_bytes(m, json_array_get(a, i), "name");
+		(*ret)[i].hex = get_bytes(m, json_array_get(a, i), "hex");
+		if (!(*ret)[i].name || !(*ret)[i].hex)
+			return false;
+	}
+	return *ret;
+}
+
+static bool read_kinds(struct manifest *m, const json_t *a, struct mf_set *s)
+{
+	bool ok = true;
+
+	s->kinds = new_array(a, sizeof(*s->kinds), &s->n_kinds);
+	for (uint32_t i = 0; i < s->n_kinds; i++)
+		ok &= read_exprs(m, json_array_get(a, i), &s->kinds[i].exprs, &s->kinds[i].n_exprs);
+	return ok && s->kinds;
+}
+
 static bool read_set(struct manifest *m, const json_t *o, struct mf_set *s)
 {
 	const json_t *verdicts = json_object_get(o, "verdicts");
@@ -235,7 +265,8 @@ static bool read_set(struct manifest *m, const json_t *o, struct mf_set *s)
 		s->verdicts[i].code = (int32_t)get_int(v, "code");
 		s->verdicts[i].chain = get_bytes(m, v, "chain");
 	}
-	return s->table && s->name && s->verdicts;
+	return s->table && s->name && s->verdicts &&
+	       read_kinds(m, json_object_get(o, "kinds"), s);
 }
 
 static bool read_sets(struct manifest *m, const json_t *a)
@@ -250,20 +281,12 @@ static bool read_sets(struct manifest *m, const json_t *a)
 
 static bool read_dynamic_one(struct manifest *m, const json_t *o, struct mf_dynamic *d)
 {
-	const json_t *exprs = json_object_get(o, "exprs");
-
 	d->family = (uint8_t)get_int(o, "family");
 	d->table = get_bytes(m, o, "table");
 	d->name = get_bytes(m, o, "name");
 	d->id = (uint32_t)get_int(o, "id");
-	d->exprs = new_array(exprs, sizeof(*d->exprs), &d->n_exprs);
-	for (uint32_t i = 0; i < d->n_exprs; i++) {
-		d->exprs[i].name = get_bytes(m, json_array_get(exprs, i), "name");
-		d->exprs[i].hex = get_bytes(m, json_array_get(exprs, i), "hex");
-		if (!d->exprs[i].name || !d->exprs[i].hex)
-			return false;
-	}
-	return d->table && d->name && d->exprs;
+	return d->table && d->name &&
+	       read_exprs(m, json_object_get(o, "exprs"), &d->exprs, &d->n_exprs);
 }
 
 static bool read_dynamic(struct manifest *m, const json_t *a)

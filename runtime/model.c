@@ -15,6 +15,7 @@
 #include "../netlink/nfnl.h"
 #include "counters.h"
 #include "dynamic.h"
+#include "elem_states.h"
 #include "model.h"
 #include "states.h"
 
@@ -192,6 +193,8 @@ static int read_model(struct runtime *rt, const struct dump_options *opt, struct
 		err = states_overlay(rt, rs, ds);
 	if (!err && rt && s.current)
 		err = dynamic_overlay(rt, s.current, rs, ds);
+	if (!err && rt && s.current && !opt->no_elements)
+		err = elem_states_overlay(rt, s.current, rs, ds);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(rs);

@@ -19,6 +19,7 @@
 #include <bpf/libbpf.h>
 
 #include "dynamic.h"
+#include "elem_states.h"
 #include "priv.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -248,6 +249,8 @@ void rt_close(struct runtime *rt)
 	free(rt->live);
 	free(rt->raw);
 	dynamic_forget(rt);
+	elem_states_forget(rt);
+	elem_states_forget_shown(rt);
 	free(rt->snapshot);
 	free(rt->dir);
 	free(rt->base);

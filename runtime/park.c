@@ -42,17 +42,21 @@ static bool is_behind(const struct runtime *rt, const struct rule *r)
 	return false;
 }
 
-/* A meter's set is its rule's: elements come with that alone. */
-static bool has_leaving_meter(const struct chain *c, const struct ir *ir)
+static const char *set_of(const struct expr *e)
+{
+	if (strcmp(e->name, "dynset") == 0)
+		return attr_str(e->attrs, NFTA_DYNSET_SET_NAME);
+	return strcmp(e->name, "lookup") == 0 ? attr_str(e->attrs, NFTA_LOOKUP_SET) : NULL;
+}
+
+/* A meter's set, or an anonymous one, is its rule's: elements come with that alone. */
+static bool has_leaving_set(const struct chain *c, const struct ir *ir)
 {
 	const struct rule *r;
 
 	list_for_each(r, &c->rules, node) {
 		for (uint32_t i = 0; i < r->exprs.n; i++) {
-			const struct expr *e = &r->exprs.array[i];
-			const char *name = strcmp(e->name, "dynset") == 0 ?
-						   attr_str(e->attrs, NFTA_DYNSET_SET_NAME) :
-						   NULL;
+			const char *name = set_of(&r->exprs.array[i]);
 			const struct set *s = name ? table_find_set(c->table, name) : NULL;
 
 			if (s && s->flags & NFT_SET_ANONYMOUS && dynamic_is_leaving(ir, s))
@@ -79,7 +83,7 @@ static void give_chain(const struct runtime *rt, const struct rt_plan *p,
 	if (c->parked && !plan_compiles(p, c))
 		return; /* it comes back as a whole */
 	/* nf_tables_bind_set(): a rule with a meter is not replaced by one with the same meter. */
-	if (has_leaving_meter(c, p->lowered.ir) && !(c->flags & 4 /* NFT_CHAIN_BINDING */))
+	if (has_leaving_set(c, p->lowered.ir) && !(c->flags & 4 /* NFT_CHAIN_BINDING */))
 		batch_renew_objects(bb, NULL, 0, &c, 1);
 	else
 		give_counts(rt, counted, c, bb);

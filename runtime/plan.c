@@ -434,7 +434,6 @@ void rt_lower_options(struct lower_options *o)
 	if (getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK) < 0)
 		o->seed = (uint32_t)time(NULL);
 	o->named_sets = true;
-	o->no_elem_counts = true;
 	o->fronts = true;
 	o->dynamic_sets = true;
 	if (!o->read_ns)

@@ -153,7 +153,7 @@ static int bring_state(const struct ir *ir, struct bpf_object *obj)
 	for (uint32_t i = 0; i < ir->n_states; i++) {
 		const struct ir_state *st = ir->states[i];
 
-		if (!st->op->per_cpu && st->init)
+		if (!st->op->per_cpu && !st->in_elem && st->init)
 			memcpy(bytes + st->index, st->init, st->op->state_size);
 	}
 	munmap(value, size);
@@ -209,14 +209,15 @@ void sets_close_object(struct bpf_object *obj)
 		bpf_object__close(obj);
 }
 
-struct set_use *sets_use_map(const struct runtime *rt, uint32_t *ret_n, size_t *ret_size)
+struct set_use *sets_use_map(const struct runtime *rt, uint32_t gen, bool writable, uint32_t *ret_n,
+			     size_t *ret_size)
 {
 	int AUTO_CLOSE fd = -1;
 	uint32_t value;
 	void *map;
 
-	if (gen_get(rt, gen_current(rt), "set_use", &fd) < 0 ||
-	    rt_array_map(fd, false, &map, ret_size, &value, ret_n) < 0)
+	if (gen_get(rt, gen, "set_use", &fd) < 0 ||
+	    rt_array_map(fd, writable, &map, ret_size, &value, ret_n) < 0)
 		return NULL;
 	if (value == sizeof(struct set_use))
 		return map;
@@ -238,7 +239,7 @@ static int carry_use(const struct runtime *rt, const struct ir *ir, struct set_u
 		if (!s->stays)
 			continue;
 		if (!old)
-			old = sets_use_map(rt, &n, &size);
+			old = sets_use_map(rt, gen_current(rt), false, &n, &size);
 		if (old && s->old_id < n)
 			use[s->id] = old[s->old_id];
 		else

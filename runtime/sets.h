@@ -29,11 +29,17 @@ int sets_bring(const struct runtime *rt, const struct ir *ir, struct bpf_object 
 struct set_use {
 	uint32_t next;	  /* from here on to the capacity none was ever used */
 	uint32_t n_freed; /* in freed[]; more than fit are lost until the map is made anew */
-	uint32_t freed[126];
+	/* Of a set whose elements keep something (elem_states.c): its handle, or of an anonymous one
+	 * its rule's, with the expression; 0: not known yet. */
+	uint64_t handle;
+	uint32_t expr;
+	uint32_t given; /* 1 + the ruleset's generation that has all of it in the kernel's set */
+	uint32_t freed[122];
 };
 int sets_make_use(const struct runtime *rt, const struct ir *ir, int *ret_fd);
-/* The running generation's, to be read; NULL: none. To be unmapped. */
-struct set_use *sets_use_map(const struct runtime *rt, uint32_t *ret_n, size_t *ret_size);
+/* A generation's; NULL: none. To be unmapped. */
+struct set_use *sets_use_map(const struct runtime *rt, uint32_t gen, bool writable, uint32_t *ret_n,
+			     size_t *ret_size);
 #define SETS_PLACEHOLDER 64 /* bytes of such a map in the object */
 /* Closes an object that may have got such maps. NULL is fine. */
 void sets_close_object(struct bpf_object *obj);

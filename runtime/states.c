@@ -147,7 +147,7 @@ static void make_table(struct making *mk, const struct table *t)
 
 static bool is_one_word(const struct ir_state *st)
 {
-	return !st->op->per_cpu && st->op->state_size == sizeof(uint64_t);
+	return !st->op->per_cpu && !st->in_elem && st->op->state_size == sizeof(uint64_t);
 }
 
 /* Only pieces of one word; what else there may be begins anew. */

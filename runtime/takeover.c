@@ -22,6 +22,7 @@
 #include "../netlink/sock.h"
 #include "counters.h"
 #include "dynamic.h"
+#include "elem_states.h"
 #include "reuse.h"
 #include "sets.h"
 #include "states.h"
@@ -190,6 +191,11 @@ int takeover_fill(struct takeover *tk)
 		if (!err && tk->obj)
 			err = states_make(tk->rt, tk->gen, tk->old, tk->rs, tk->plan->lowered.ir,
 					  tk->ds);
+		if (!err && tk->obj)
+			err = elem_states_begin(tk->rt, tk->state.current, tk->gen, tk->rs,
+						tk->plan->lowered.ir, tk->ds);
+		if (!err)
+			elem_states_note_known(tk->rt, tk->gen, tk->m, tk->rs);
 		if (!err)
 			err = tables_make(tk->rt, tk->gen, tk->rs, tk->ds);
 		if (!err)
@@ -259,6 +265,8 @@ static int flip(struct takeover *tk)
 		err = counters_carry(tk->rt, tk->old, tk->state.current, tk->gen, tk->m, tk->ds);
 	if (!err && tk->m)
 		err = states_carry(tk->rt, tk->old, tk->gen, tk->ds);
+	if (!err)
+		elem_states_carry(tk->rt);
 	return err;
 }
 
@@ -334,6 +342,8 @@ int takeover_run(struct takeover *tk)
 		err = takeover_unhook(tk);
 	if (!err && tk->m)
 		err = dynamic_note_handles(tk->rt, tk->gen, tk->m, tk->ds);
+	if (!err && tk->m)
+		err = elem_states_note_handles(tk->rt, tk->gen, tk->m, tk->ds);
 	rt_stop_at("parked");
 	if (!err)
 		tk->rt->words[RT_WORD_RULESET].value = tk->ruleset;

@@ -9,6 +9,7 @@
 #include "../netlink/nfnl.h"
 #include "counters.h"
 #include "dynamic.h"
+#include "elem_states.h"
 #include "states.h"
 #include "takeover.h"
 
@@ -109,6 +110,8 @@ int takeover_commit(struct takeover *tk, const struct batch *b)
 		err = counters_note_handles(tk->rt, tk->gen, tk->m, tk->rs, tk->ds);
 	if (!err && tk->m)
 		err = states_note_handles(tk->rt, tk->gen, tk->rs, tk->ds);
+	if (!err && tk->m)
+		elem_states_note_known(tk->rt, tk->gen, tk->m, tk->rs);
 	return err;
 }
 
@@ -161,11 +164,19 @@ static int commit_elements(struct takeover *tk, struct batch_builder *bb)
 int takeover_give_elements(struct takeover *tk)
 {
 	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
+	uint32_t before = tk->ruleset;
+	int err;
 
 	if (!bb)
 		return -ENOMEM;
 	dynamic_give(tk->rs, tk->plan->lowered.ir, bb);
-	return commit_elements(tk, bb);
+	elem_states_note_given(tk->rt, tk->state.current, tk->rs, tk->plan->lowered.ir, before + 1);
+	err = commit_elements(tk, bb);
+	if (tk->ruleset == before) /* refused */
+		elem_states_note_given(tk->rt, tk->state.current, tk->rs, tk->plan->lowered.ir,
+				       GIVEN_NEVER);
+	rt_stop_at("given");
+	return err;
 }
 
 /* Its programs have stopped: what they added since the model was read. */

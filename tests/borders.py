@@ -71,13 +71,14 @@ def packet(mark, values, is_v6, device="bo"):
 
 
 class Shape:
-    """Fields, and whether elements are intervals; @rule: what follows the match."""
+    """Fields, and whether elements are intervals; @rule: what follows the match; @keeps: elements."""
 
     def __init__(self, name, fields, ranged=(), rule="drop", inverted=False, catch_all=False,
-                 whole=False, limit=None):
+                 whole=False, limit=None, keeps=None):
         self.name, self.fields, self.rule = name, fields, rule
         self.ranged = [f in ranged for f in fields]
         self.inverted, self.catch_all, self.whole, self.limit = inverted, catch_all, whole, limit
+        self.keeps = keeps
         self.is_v6 = any("6" in f.expr for f in fields)
 
     def size(self, n):
@@ -156,6 +157,11 @@ SHAPES = [
     Shape("ivlall", [SADDR], [SADDR], rule="vmap", catch_all=True),
     Shape("setall", [SADDR], catch_all=True),
     Shape("v4obj", [SADDR], rule="object"),
+    Shape("v4quota", [SADDR], catch_all=True, keeps="quota 80 bytes"),
+    Shape("ivlquota", [SADDR], [SADDR], keeps="counter quota over 80 bytes"),
+    Shape("boxquota", [SADDR, DPORT], [SADDR, DPORT], keeps="quota 80 bytes"),
+    Shape("vmapquota", [DADDR], rule="vmap", catch_all=True, keeps="quota 80 bytes"),
+    Shape("boxvmapquota", [SADDR, DADDR], [SADDR, DADDR], rule="vmap", keeps="quota 80 bytes"),
     Shape("ivlobj", [DADDR], [DADDR], rule="object", catch_all=True),
 ]
 VERDICTS = ["drop", "accept", "jump sub", "goto sub", "continue", "return", "jump sub2"]
@@ -167,6 +173,8 @@ def declare(shape, name, elements, out):
     out.append(f"\t{kind} {name} {{\n\t\ttype {' . '.join(f.typ for f in shape.fields)}{value}")
     if any(shape.ranged):
         out.append("\t\tflags interval")
+    if shape.keeps:
+        out.append(f"\t\t{shape.keeps}")
     words = []
     for i, e in enumerate(elements):
         word = " . ".join(f.range_text(*r) for f, r in zip(shape.fields, e))

@@ -87,6 +87,101 @@ like "elements stay" "$all" '127.0.0.1 timeout 30m expires 29m'
 like "and their counters" "$all" '7 counter packets 9 bytes'
 like "and a meter's" "$(nb $n list meter inet t m)" '127.0.0.1 counter packets 1'
 
+# in place: nothing is compiled for them
+cat >"$tmp/i.nft" <<'NFT'
+table ip i {
+	set few {
+		type inet_service
+		flags dynamic
+		size 3
+		elements = { 21, 22 }
+	}
+	set counts {
+		type inet_service
+		flags dynamic,timeout
+		timeout 1h
+		counter
+		elements = { 21 counter packets 3 bytes 30 }
+	}
+	set short {
+		type inet_service
+		flags dynamic,timeout
+		size 2
+	}
+	map marks {
+		type inet_service : mark
+		flags dynamic
+		elements = { 21 : 0x1 }
+	}
+	set limits {
+		type inet_service
+		flags dynamic
+		limit rate over 1/day burst 1 packets
+		elements = { 21 }
+	}
+	chain out {
+		type filter hook output priority 0; policy accept;
+		udp dport 23-25 add @few { udp dport }
+		udp dport 21-29 update @counts { udp dport }
+		udp dport 26-27 update @short { udp dport timeout 400ms }
+		udp dport 28-29 update @marks { udp dport : 0x9 }
+		udp dport @few counter comment "few"
+		udp dport @marks counter comment "marks"
+		udp dport @limits counter comment "limits"
+	}
+}
+NFT
+generation() { nb $n status | sed -n 's/.*: generation \([0-9]*\) .*/\1/p'; }
+elements() { nb $n list set ip i "$1" | tr -d '\n\t' | sed -n 's/.*elements = { \(.*\) }.*/\1/p' | sed 's/ expires [0-9a-z]*//g'; }
+ok "a table more" nb $n --require-bpf -f "$tmp/i.nft"
+g=$(generation)
+ok "add in place" nb $n add element ip i counts '{ 22 counter packets 5 bytes 50 timeout 10m, 30 }'
+hit 21 22
+is "new elements count on from what they are given" "$(elements counts)" \
+	"21 counter packets 4 bytes 59, 22 counter packets 6 bytes 79 timeout 10m, 30 counter packets 0 bytes 0"
+ok "add one that is there" nb $n add element ip i counts '{ 21 }'
+like "it stays as it is" "$(elements counts)" '21 counter packets 4 bytes 59'
+ok "delete in place" nb $n delete element ip i counts '{ 21, 30 }'
+is "others stay" "$(elements counts)" "22 counter packets 6 bytes 79 timeout 10m"
+ok "add it again" nb $n add element ip i counts '{ 21 }'
+hit 21
+like "from nothing" "$(elements counts)" '21 counter packets 1 bytes 29'
+ok "add to a map" nb $n 'add element ip i marks { 22 : 0x2, 23 : 0x3 }; add element ip i few { 29 }'
+ok "and delete" nb $n 'delete element ip i marks { 21, 22 }; delete element ip i few { 22 }'
+hit 23 29 22
+is "as the set says" "$(elements few)" "21, 23, 29"
+like "packets find them" "$(nb $n list chain ip i out)" 'counter packets 5 bytes 145 comment "few"'
+like "in maps, too" "$(nb $n list chain ip i out)" 'counter packets 4 bytes 116 comment "marks"'
+ok "a set that is full" not nb $n add element ip i few '{ 28 }'
+is "is as it was" "$(elements few)" "21, 23, 29"
+ok "in the kernel, too" not grep -q 28 <(in_ns $n nft list set ip i few)
+ok "make room" nb $n delete element ip i few '{ 23 }'
+ok "which there is" nb $n add element ip i few '{ 28 }'
+hit 26 27
+ok "full of elements with short times" not nb $n add element ip i short '{ 30 }'
+sleep 0.5
+ok "their time is up" nb $n add element ip i short '{ 30 }'
+is "what is left" "$(elements short)" 30
+ok "limits" nb $n add element ip i limits '{ 22 }'
+hit 21 22 22 21
+like "of elements each" "$(nb $n list chain ip i out)" 'counter packets 4 bytes 116 comment "limits"'
+is "nothing was compiled" "$(generation)" "$g"
+for step in elements mapped; do
+	NFT_BPF_STOP_AT=$step nb $n add element ip i counts '{ 24 }' >/dev/null 2>&1
+	like "killed at $step: others stay" "$(elements counts)" '22 counter packets [0-9]* bytes [0-9]* timeout 10m'
+	ok "killed at $step: take" nb $n --require-bpf take
+	like "killed at $step: after it" "$(elements counts)" '22 counter packets [0-9]* bytes [0-9]* timeout 10m'
+	ok "killed at $step: again" nb $n add element ip i counts '{ 24 }'
+	like "killed at $step: it is in" "$(elements counts)" '24 counter packets 0'
+	ok "killed at $step: away" nb $n delete element ip i counts '{ 24 }'
+	NFT_BPF_STOP_AT=$step nb $n delete element ip i counts '{ 22 }' >/dev/null 2>&1
+	ok "killed at $step: take" nb $n --require-bpf take
+	nb $n delete element ip i counts '{ 22 }' >/dev/null 2>&1
+	ok "killed at $step: deleted" not grep -q 22 <(elements counts)
+	ok "killed at $step: and back" nb $n add element ip i counts '{ 22 timeout 10m }'
+done
+ok "nft-bpf delete table" nb $n delete table ip i
+
 # elements that only one side has: packets have deleted what the kernel's set has, and the reverse
 cat >"$tmp/e.nft" <<'NFT'
 table ip e {

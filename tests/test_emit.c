@@ -92,6 +92,7 @@ static void compare_packets(struct rnd *r, struct bpf_run *run, uint8_t hook)
 		if (out)
 			env.mac_len = 0;
 		env.shared = state.shared;
+		env.elems = state.elems;
 		env.counters = state.counters;
 		expected = ir_eval_prog(&r->ir->progs[0], &env);
 		verdict = bpf_run_packet(run, "random", r->pf, hook,

@@ -92,6 +92,7 @@ static void compare(struct rnd *r, struct bpf_run *run, uint8_t hook)
 	for (uint32_t i = 0; i < RND_PACKETS && !n_bad; i++) {
 		rnd_env(r, &r->packets[i], hook, &env);
 		env.shared = state.shared;
+		env.elems = state.elems;
 		env.counters = state.counters;
 		ir_eval_prog(&r->ir->progs[0], &env);
 		send_pieces(r, &r->packets[i]);

@@ -96,9 +96,10 @@ int classify_tree_has(const void *blob, const uint8_t *lo, const uint8_t *hi);
 /*
  * Whether a blob of any history, @b, says the same of every key as @a, built of @elems (whose
  * indexes are their places). False, too, where that is not easily told: elements that expire, boxes
- * that were updated.
+ * that were updated. Of values the first @compared bytes count.
  */
-bool classify_same(const void *a, const void *b, const struct classify_elem *elems, size_t n);
+bool classify_same(const void *a, const void *b, const struct classify_elem *elems, size_t n,
+		   uint32_t compared);
 
 /* ---- in place, while programs read ---- */
 
@@ -123,6 +124,7 @@ int classify_free_indexes(const void *blob, uint32_t *ret, uint32_t room);
 /* Index that is given back on a miss; CLASSIFY_MISS: none. */
 void classify_set_catch_all(void *blob, uint32_t index);
 bool classify_has_catch_all(const void *blob);
+uint32_t classify_catch_all(const void *blob);
 /* value_size bytes at classify_value(). Written as aligned 4-byte words, each at once. */
 void classify_set_value(void *blob, uint32_t index, const void *value);
 const void *classify_value(const void *blob, uint32_t index);

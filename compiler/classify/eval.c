@@ -87,6 +87,11 @@ bool classify_has_catch_all(const void *blob)
 	return ((const struct cls_head *)blob)->catch_all != CLS_NONE;
 }
 
+uint32_t classify_catch_all(const void *blob)
+{
+	return ((const struct cls_head *)blob)->catch_all;
+}
+
 void classify_set_value(void *blob, uint32_t index, const void *value)
 {
 	struct cls_head *h = blob;

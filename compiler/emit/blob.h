@@ -36,5 +36,8 @@ LLVMValueRef gen_blob_word(struct gen *g, LLVMValueRef blob, const struct classi
 /* effect.c: a state effect whose state is at @at, and that is otherwise like @like. */
 void gen_state_effect_at(struct gen *g, const struct ir_state *like, LLVMValueRef at,
 			 LLVMBasicBlockRef fail);
+/* dynset.c: the same, of what an element keeps. */
+void gen_kept_state(struct gen *g, const struct ir_state *like, LLVMValueRef at,
+		    LLVMBasicBlockRef broken);
 
 #endif

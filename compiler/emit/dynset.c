@@ -81,7 +81,7 @@ static LLVMValueRef call(struct gen *g, const char *name, LLVMValueRef *args, ui
 
 /* ---- what an element keeps ---- */
 
-static void run_one(struct gen *g, const struct ir_state *like, LLVMValueRef at,
+void gen_kept_state(struct gen *g, const struct ir_state *like, LLVMValueRef at,
 		    LLVMBasicBlockRef broken)
 {
 	LLVMValueRef args[2] = {g->f->pkt, at};
@@ -109,7 +109,7 @@ static void run_states(struct gen *g, const struct ir_set *set, LLVMValueRef ele
 	gen_branch(g, LLVMBuildICmp(g->b, LLVMIntNE, flags, gen_i32(g, 0), ""), keeps, done, false);
 	gen_at(g, keeps);
 	for (uint32_t i = 0; i < set->n_like; i++)
-		run_one(g, set->like[i], at_byte(g, elem, dyn_state_at(set, i)), broken);
+		gen_kept_state(g, set->like[i], at_byte(g, elem, dyn_state_at(set, i)), broken);
 	gen_goto(g, done);
 	gen_at(g, done);
 }

@@ -28,7 +28,8 @@ void gen_globals(struct gen *g)
 		for (uint32_t i = 0; i < g->ir->n_states; i++) {
 			const struct ir_state *st = g->ir->states[i];
 
-			if (!st->op->per_cpu && st->init && !g->opt->maps_elsewhere)
+			if (!st->op->per_cpu && !st->in_elem && st->init &&
+			    !g->opt->maps_elsewhere)
 				memcpy(init + st->index, st->init, st->op->state_size);
 		}
 		g->state = LLVMAddGlobal(g->mod, LLVMArrayType(g->i8, size), "nb_state");

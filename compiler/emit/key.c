@@ -77,7 +77,8 @@ static void put_state(struct key *k, const struct ir_state *st)
 		fprintf(k->f, "counts %s ", st->op->name);
 		return;
 	}
-	fprintf(k->f, "state %s %u ", st->op->name, st->index);
+	/* An element's own is in a map of elements. */
+	fprintf(k->f, "state %s %u ", st->op->name, st->in_elem ? 0 : st->index);
 	put(k, st->param, sizeof(st->param));
 }
 
@@ -165,10 +166,10 @@ static void put_table(struct key *k, const struct ir_set *set, const struct set_
 	}
 	/* Which counter or state it is stands in the record. */
 	for (uint32_t i = 0; i < t->n_kinds; i++) {
-		fputs("kind ", k->f);
-		for (uint32_t s = 0; s < set->n_states; s++) {
-			const struct ir_state *st = t->kinds[i]->states[s];
+		const struct ir_state *st;
 
+		fputs("kind ", k->f);
+		for (uint32_t s = 0; (st = set_table_state(set, t->kinds[i], s)); s++) {
 			fprintf(k->f, "%s ", st->op->name);
 			put(k, st->param, sizeof(st->param));
 		}
@@ -184,12 +185,12 @@ static void put_set(struct key *k, struct ir_set *s)
 		s->data_width, s->ranged, s->intervals, s->is_mutable, s->has_timeout, s->is_dynamic,
 		s->grows, s->n_fields);
 	put_bytes(k, s->field_width, s->field_width ? s->n_fields : 0);
-	fprintf(k->f, "%u states, %u at most, %s, like ", s->n_states, s->size,
-		s->n_elems ? "some" : "none");
+	fprintf(k->f, "%u states%s, %u at most, %s, like ", s->n_states, s->keeps ? " kept" : "",
+		s->size, s->n_elems ? "some" : "none");
 	for (uint32_t i = 0; i < s->n_like; i++)
 		put_state(k, s->like[i]);
 	if (s->n_elems && s->n_states)
-		for (uint32_t i = 0; i < s->n_states; i++)
+		for (uint32_t i = 0; i < s->n_states && s->elems[0].states[i]; i++)
 			fprintf(k->f, "keeps %s ", s->elems[0].states[i]->op->name);
 	if (s->is_dynamic)
 		fprintf(k->f, "%u %u %u ", dyn_key_size(s), dyn_value_size(s), dyn_capacity(s));

@@ -34,11 +34,12 @@ static bool sel_needs_transport(struct gen *g, const struct ir_sel *sel)
 	return fn && gen_reaches_transport(g, fn);
 }
 
-static void state_needs(struct gen *g, const struct ir_effect_op *op, struct gen_prog *n)
+static void state_needs(struct gen *g, const struct ir_effect_op *op, bool in_elem,
+			struct gen_prog *n)
 {
 	LLVMValueRef fn;
 
-	n->rule_counts |= op->per_cpu;
+	n->rule_counts |= op->per_cpu && !in_elem;
 	fn = op->helper ? gen_function(g, arena_printf(g->arena, "nb_%s", op->helper)) : NULL;
 	n->rule_looks |= fn && gen_reaches_transport(g, fn);
 }
@@ -67,11 +68,11 @@ static void step_needs(struct gen *g, const struct ir_step *st, struct gen_prog 
 	for (uint32_t i = 0; i < st->n_args && !n->needs_key; i++)
 		n->needs_key = sel_needs_key(st->args[i]);
 	if (st->effect)
-		state_needs(g, st->effect, n);
+		state_needs(g, st->effect, false, n);
 	n->needs_key |= st->set && st->set->is_dynamic;
 	if (st->set && st->set->n_elems && st->set->n_states) {
-		for (uint32_t i = 0; i < st->set->n_states; i++)
-			state_needs(g, st->set->elems[0].states[i]->op, n);
+		for (uint32_t i = 0; i < st->set->n_states && st->set->elems[0].states[i]; i++)
+			state_needs(g, st->set->elems[0].states[i]->op, st->set->keeps, n);
 	}
 }
 

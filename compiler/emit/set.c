@@ -269,15 +269,32 @@ static void run_states(struct gen *g, const struct search *s, const struct set_t
 			  gen_blob_word(g, blob, &t->info, t->blob, index, t->data_words + i));
 }
 
-/* Where limits or quotas differ, the record's last word says which of them it is. */
+/* What elements keep themselves, one kind of them; the record is @index's. */
+static void run_kept(struct gen *g, const struct search *s, const struct set_table *t,
+		     const struct ir_elem *like, LLVMValueRef blob, LLVMValueRef index)
+{
+	uint32_t at = set_kept_at(t->data_words);
+	const struct ir_state *st;
+
+	for (uint32_t i = 0; (st = set_table_state(s->set, like, i)); i++) {
+		gen_kept_state(g, st, gen_blob_value(g, blob, &t->info, t->blob, index, at),
+			       s->hit->broken);
+		at += ROUND_UP(ir_state_init_size(st->op), 8u);
+	}
+}
+
+/* Where limits or quotas differ, a word of the record says which of them it is. */
 static void run_kind(struct gen *g, const struct search *s, const struct set_table *t,
 		     LLVMValueRef blob, LLVMValueRef index)
 {
 	LLVMBasicBlockRef *targets = arena_alloc(g->arena, t->n_kinds * sizeof(*targets));
 	uint32_t *numbers = arena_alloc(g->arena, t->n_kinds * sizeof(*numbers));
 	LLVMBasicBlockRef done = gen_block(g, "counted");
+	void (*run)(struct gen *, const struct search *, const struct set_table *,
+		    const struct ir_elem *, LLVMValueRef, LLVMValueRef) =
+		s->set->keeps ? run_kept : run_states;
 	LLVMValueRef kind = gen_blob_word(g, blob, &t->info, t->blob, index,
-					  t->data_words + s->set->n_states);
+					  t->data_words + (s->set->keeps ? 0 : s->set->n_states));
 
 	for (uint32_t i = 0; i < t->n_kinds; i++) {
 		numbers[i] = i;
@@ -286,7 +303,7 @@ static void run_kind(struct gen *g, const struct search *s, const struct set_tab
 	gen_number_tree(g, kind, numbers, targets, t->n_kinds);
 	for (uint32_t i = 0; i < t->n_kinds; i++) {
 		gen_at(g, targets[i]);
-		run_states(g, s, t, t->kinds[i], blob, index);
+		run(g, s, t, t->kinds[i], blob, index);
 		gen_goto(g, done);
 	}
 	gen_at(g, done);
@@ -311,7 +328,9 @@ static void search_blob(struct gen *g, const struct search *s, const struct set_
 
 	if (s->set->has_timeout)
 		index = require_index(g, t, gen_blob_live(g, blob, &t->info, index), miss);
-	if (s->hit->broken && t->n_kinds == 1)
+	if (s->hit->broken && t->n_kinds == 1 && s->set->keeps)
+		run_kept(g, s, t, t->kinds[0], blob, index);
+	else if (s->hit->broken && t->n_kinds == 1)
 		run_states(g, s, t, t->kinds[0], blob, index);
 	else if (s->hit->broken && t->n_kinds)
 		run_kind(g, s, t, blob, index);

@@ -2,7 +2,8 @@
 /*
  * last: when a rule matched last (nft_last_eval()). The state is the time in ns of CLOCK_MONOTONIC,
  * 0: not since the program runs; then the parameter tells how many ms ago it was when the ruleset
- * was read, plus one, and 0 that it never was.
+ * was read, plus one, and 0 that it never was. An element's is the time from the start: what differs
+ * among elements is state, not code.
  */
 #include <linux/netfilter/nf_tables.h>
 
@@ -53,8 +54,13 @@ static struct ir_state *lower_last_elem(struct lower *lw, const struct expr *e, 
 					uint32_t expr)
 {
 	struct ir_state *st = lower_elem_state(lw, &last_op, key, expr);
+	struct last_state init = {.ns = lower_ir(lw)->read_ns};
+	uint64_t ago = attr_uint(e->attrs, NFTA_LAST_MSECS, 0) * 1000000;
 
-	last_init(st, e->attrs);
+	if (!st->init && attr_uint(e->attrs, NFTA_LAST_SET, 0) && init.ns > ago) {
+		init.ns -= ago;
+		st->init = arena_memdup(lower_ir(lw)->arena, &init, sizeof(init));
+	}
 	return st;
 }
 

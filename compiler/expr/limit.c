@@ -16,7 +16,6 @@ enum { P_COST, P_NSECS, P_RATE, P_MAX, P_INVERT, N_PARAMS };
 
 #define NSEC_PER_SEC  1000000000ull
 #define BURST_DEFAULT 5		     /* NFT_LIMIT_PKT_BURST_DEFAULT */
-#define EMPTY_EVER    (-(1ll << 62)) /* so long ago that the bucket is full */
 #define MAX_BUCKET    (1ull << 61)
 
 struct limit_state {
@@ -78,7 +77,7 @@ static bool limit_params(struct blob attrs, uint64_t *p)
 
 static bool limit_init(struct lower *lw, struct ir_state *st, struct blob attrs)
 {
-	static const struct limit_state full = {.empty = EMPTY_EVER};
+	static const struct limit_state full = {.empty = IR_LIMIT_FULL};
 
 	if (!limit_params(attrs, st->param)) {
 		lower_block(lw, "limit-range", "a rate of zero or beyond 64 bits");

@@ -149,6 +149,7 @@ static void lend(struct ir_env *to, const struct ir_env *from)
 
 	*to = *from;
 	to->shared = own.shared;
+	to->elems = own.elems;
 	to->counters = own.counters;
 	to->scratch = own.scratch;
 	to->decided_by = NULL;
@@ -166,7 +167,7 @@ static bool same_rule(const struct ir_rule *a, const struct ir_rule *b)
 static bool same_state(const struct ir *ir, const struct ir_env *a, const struct ir_env *b)
 {
 	return memcmp(a->counters, b->counters, ir->n_counters * sizeof(*a->counters)) == 0 &&
-	       memcmp(a->shared, b->shared, ir->shared_state_size) == 0;
+	       memcmp(a->shared, b->shared, ir_env_state_size(ir)) == 0;
 }
 
 struct sides {
@@ -209,7 +210,7 @@ void equal_check(struct ir *before, struct ir *after, struct fuzz_in in, const c
 		if (ir_env_init_state(&s.env[k], s.ir[k]))
 			abort();
 	if (before->n_counters != after->n_counters ||
-	    before->shared_state_size != after->shared_state_size)
+	    ir_env_state_size(before) != ir_env_state_size(after))
 		differ(&s, "state of another size");
 	for (int i = 0; i < N_PACKETS; i++)
 		for (uint32_t p = 0; p < before->n_progs; p++) {
