@@ -78,7 +78,12 @@ bool set_table_adopt(struct ir_set *set, void *blob, size_t size);
 
 /* set_place.c: gives each blob its place; until then each has a map of its own. */
 void set_tables_place(struct ir *ir);
-/* Bytes of the map that is called by the set with id @map. */
+/*
+ * Of the map that is called by the set with id @map: where its last blob begins, and the largest limit
+ * of any; both together are in the map, so that the verifier need not know which blob is meant.
+ */
+void set_map_bounds(const struct ir *ir, uint32_t map, uint64_t *ret_last, uint64_t *ret_limit);
+/* Its bytes. */
 size_t set_map_size(const struct ir *ir, uint32_t map);
 
 /* The form alone, which may turn out not to be possible. */

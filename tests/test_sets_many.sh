@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# More sets in a hook than a program has maps (64): some share one. Looked up right, changed in place,
-# kept over a reload; and back to maps of their own when they become few.
+# More sets in a hook than a program has maps (64): some share one, concatenations of ranges too. Looked
+# up right, changed in place, kept over a reload; and maps of their own again when they are few.
 . "$(dirname "$0")/lib.sh"
 
 n=many-$$
 netns $n
 sets=150
-ruleset() { # ruleset HOW-MANY: set I has 127.I.0.1 to 127.I.0.3; every third of intervals, every seventh large
+ruleset() { # ruleset HOW-MANY: set I has 127.I.0.1 to 127.I.0.3; every third of intervals, each 7th large
 	local i k more
 	echo "flush ruleset"
 	echo "table ip t {"
@@ -17,9 +17,16 @@ ruleset() { # ruleset HOW-MANY: set I has 127.I.0.1 to 127.I.0.3; every third of
 		((i % 3)) && echo "set s$i { type ipv4_addr; elements = { 127.$i.0.1, 127.$i.0.2, 127.$i.0.3$more } }" ||
 			echo "set s$i { type ipv4_addr; flags interval; elements = { 127.$i.0.1-127.$i.0.3$more } }"
 	done
+	for ((i = 201; i <= 206 && $1 > 100; i++)); do
+		echo "set s$i { type ipv4_addr . ipv4_addr; flags interval;"
+		echo "elements = { 127.$i.0.1-127.$i.0.3 . 127.0.0.0/8 } }"
+	done
 	echo "chain in { type filter hook input priority 0; policy accept;"
 	for ((i = 1; i <= $1; i++)); do
 		echo "ip daddr @s$i counter drop"
+	done
+	for ((i = 201; i <= 206 && $1 > 100; i++)); do
+		echo "ip daddr . ip saddr @s$i counter drop"
 	done
 	echo "}"
 	echo "}"
@@ -38,17 +45,19 @@ agrees() {
 
 ok "as the interpreter" agrees "$tmp/many.nft"
 ok "loads" nb $n --require-bpf -f "$tmp/many.nft"
-for i in 1 2 3 21 42 75 149 150; do
+for i in 1 2 3 21 42 75 149 150 201 206; do
 	ok "set $i: its first is in" blocked 127.$i.0.1
 	ok "set $i: its last is in" blocked 127.$i.0.3
 	ok "set $i: the next is not" passes 127.$i.0.4
 done
 g=$(generation)
-for i in 1 3 21 42 75 149 150; do
-	ok "set $i: add" nb $n add element ip t s$i "{ 127.$i.0.9 }"
+for i in 1 3 21 42 75 149 150 201 206; do
+	more=
+	[ $i -le 200 ] || more=". 127.0.0.0/8"
+	ok "set $i: add" nb $n add element ip t s$i "{ 127.$i.0.9 $more }"
 	ok "set $i: in" blocked 127.$i.0.9
 	ok "set $i: not the next" passes 127.$i.0.10
-	ok "set $i: delete" nb $n delete element ip t s$i "{ 127.$i.0.9 }"
+	ok "set $i: delete" nb $n delete element ip t s$i "{ 127.$i.0.9 $more }"
 	ok "set $i: out" passes 127.$i.0.9
 done
 is "all in one generation" "$(generation)" "$g"

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "../classify/layout.h"
 #include "blob.h"
 
 enum { BPF_FUNC_ktime_get_ns = 5 };
@@ -70,6 +71,19 @@ static LLVMValueRef call(struct gen *g, const char *name, LLVMValueRef *args, ui
 	return LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, args, n, "");
 }
 
+/* A look-up: @args begin with the blob and its limit and end with the key. */
+static LLVMValueRef call_lookup(struct gen *g, const struct gen_share *share, const char *name,
+				LLVMValueRef *args, uint32_t n, uint32_t key_size)
+{
+	LLVMValueRef fn = gen_function(g, name);
+
+	if (!share || !fn)
+		return call(g, name, args, n, g->i32);
+	fn = gen_shared_function(g, share, name, fn, n - 1, key_size);
+	args[1] = gen_i64(g, share->at);
+	return LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, args + 1, n - 1, "");
+}
+
 /* The BPF functions' widths: 7 for 5 to 7 bytes, then multiples of 8. */
 static uint32_t width_number(uint32_t width)
 {
@@ -77,8 +91,8 @@ static uint32_t width_number(uint32_t width)
 }
 
 /* Boxes: each field as a number, then all of them. */
-static LLVMValueRef find_box(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
-			     const struct val *fields, uint32_t n)
+static LLVMValueRef find_box(struct gen *g, LLVMValueRef blob, const struct gen_share *share,
+			     const struct classify_info *info, const struct val *fields, uint32_t n)
 {
 	LLVMValueRef numbers[CLASSIFY_MAX_FIELDS];
 	LLVMValueRef args[4] = {blob, gen_i64(g, info->limit)};
@@ -90,27 +104,28 @@ static LLVMValueRef find_box(struct gen *g, LLVMValueRef blob, const struct clas
 		store_chunks(g, &fields[i]);
 		args[2] = gen_i64(g, i);
 		args[3] = key_memory(g, g->i64, 0);
-		numbers[i] = call(g,
-				  arena_printf(g->arena, "nb_classify_field%u",
-					       width_number(fields[i].width)),
-				  args, 4, g->i32);
+		numbers[i] = call_lookup(g, share,
+					 arena_printf(g->arena, "nb_classify_field%u",
+						      width_number(fields[i].width)),
+					 args, 4, ROUND_UP(fields[i].width, 8u));
+		args[1] = gen_i64(g, info->limit);
 	}
 	for (uint32_t i = 0; i < n; i++)
 		LLVMBuildStore(g->b, numbers[i], key_memory(g, g->i32, i));
 	args[2] = key_memory(g, g->i32, 0);
-	return call(g, info->function, args, 3, g->i32);
+	return call_lookup(g, share, info->function, args, 3, CLS_FIELDS * sizeof(uint32_t));
 }
 
-LLVMValueRef gen_blob_find(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
-			   const struct val *fields, uint32_t n)
+LLVMValueRef gen_blob_find(struct gen *g, LLVMValueRef blob, const struct gen_share *share,
+			   const struct classify_info *info, const struct val *fields, uint32_t n)
 {
 	LLVMValueRef args[3] = {blob, gen_i64(g, info->limit)};
 
 	if (info->shape.kind == CLASSIFY_BOXES)
-		return find_box(g, blob, info, fields, n);
+		return find_box(g, blob, share, info, fields, n);
 	store_chunks(g, &fields[0]);
 	args[2] = key_memory(g, g->i64, 0);
-	return call(g, info->function, args, 3, g->i32);
+	return call_lookup(g, share, info->function, args, 3, ROUND_UP(fields[0].width, 8u));
 }
 
 /* The clock is read, which takes its time, only where there is something to compare it with. */

@@ -17,9 +17,26 @@ LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, 
 /* A part of the map of all that no one ever changes: a program has 64 maps at most. */
 LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size,
 			    const struct map_place *place);
-/* An index, or CLASSIFY_MISS. @fields: one key; of BOXES its fields. */
-LLVMValueRef gen_blob_find(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
-			   const struct val *fields, uint32_t n);
+/* Of a blob that shares its map with others. */
+struct gen_share {
+	LLVMValueRef map;
+	uint32_t id;	       /* of the map */
+	uint64_t at;	       /* the blob's place there */
+	uint64_t last;	       /* the last blob's */
+	uint64_t limit;	       /* the largest blob's, which holds behind each of them */
+};
+/*
+ * shared.c: a function that calls @target, which is @what, for any blob of the map. Its @n arguments:
+ * the blob's place, what @target has behind the limit, last the key.
+ */
+LLVMValueRef gen_shared_function(struct gen *g, const struct gen_share *s, const char *what,
+				 LLVMValueRef target, uint32_t n, uint32_t key_size);
+/*
+ * An index, or CLASSIFY_MISS. @fields: one key; of BOXES its fields. @share: NULL if the map is the
+ * blob's own.
+ */
+LLVMValueRef gen_blob_find(struct gen *g, LLVMValueRef blob, const struct gen_share *share,
+			   const struct classify_info *info, const struct val *fields, uint32_t n);
 /* @index if its element has not expired, else the catch-all's, or CLASSIFY_MISS. */
 LLVMValueRef gen_blob_live(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
 			   LLVMValueRef index);

@@ -105,6 +105,19 @@ LLVMMetadataRef gen_debug_part(struct gen *g, LLVMValueRef fn, const char *name,
 	return function(g, fn, name, types, args, 2);
 }
 
+void gen_debug_lookup(struct gen *g, LLVMValueRef fn, const char *name, uint32_t n,
+		      uint32_t key_size)
+{
+	static const char *const args[] = {"at", "field", "key"};
+	const char *type = arena_printf(g->arena, "nb_key%u", key_size);
+	LLVMMetadataRef types[4] = {g->di_int, g->di_u64, g->di_u64};
+	const char *names[3] = {args[0], args[1], args[2]};
+
+	types[n] = pointer_to(g, gen_debug_frame(g, type, key_size));
+	names[n - 1] = args[2];
+	function(g, fn, name, types, names, n);
+}
+
 LLVMMetadataRef gen_debug_chain(struct gen *g, LLVMMetadataRef subprogram,
 				const struct ir_chain *c)
 {

@@ -85,10 +85,10 @@ static LLVMValueRef call_classify(struct gen *g, const struct look_up *l, LLVMVa
 	if (l->d->form == IR_FORM_BOXES) {
 		for (uint32_t i = 0; i < l->d->n_fields; i++)
 			fields[i] = gen_field(g, l, i);
-		return gen_blob_find(g, blob, &l->t->info, fields, l->d->n_fields);
+		return gen_blob_find(g, blob, NULL, &l->t->info, fields, l->d->n_fields);
 	}
 	key = gen_key(g, l);
-	return gen_blob_find(g, blob, &l->t->info, &key, 1);
+	return gen_blob_find(g, blob, NULL, &l->t->info, &key, 1);
 }
 
 /* Ends the block: to the shape that the record names. */

@@ -148,6 +148,9 @@ LLVMMetadataRef gen_debug_prog(struct gen *g, LLVMValueRef fn, const char *name)
 LLVMMetadataRef gen_debug_frame(struct gen *g, const char *name, uint32_t size);
 LLVMMetadataRef gen_debug_part(struct gen *g, LLVMValueRef fn, const char *name,
 			       LLVMMetadataRef frame);
+/* int name(u64 at, [u64 field,] struct { @key_size bytes } *key): @n arguments. */
+void gen_debug_lookup(struct gen *g, LLVMValueRef fn, const char *name, uint32_t n,
+		      uint32_t key_size);
 LLVMMetadataRef gen_debug_chain(struct gen *g, LLVMMetadataRef subprogram,
 				const struct ir_chain *c);
 void gen_debug_at(struct gen *g, LLVMMetadataRef scope, unsigned line);

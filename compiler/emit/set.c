@@ -239,17 +239,31 @@ static void follow_verdict(struct gen *g, const struct search *s, const struct s
 	gen_number_tree(g, number, numbers, targets, n);
 }
 
+static LLVMValueRef map_of(struct gen *g, const struct ir_set *set, const struct set_table *t)
+{
+	bool elsewhere = g->opt->maps_elsewhere;
+	const char *name = arena_printf(g->arena, "set_%u", elsewhere ? t->map : set->id);
+
+	return gen_blob_global(g, name, elsewhere ? NULL : t->blob, t->blob_size);
+}
+
 static LLVMValueRef find_in_blob(struct gen *g, const struct search *s, const struct set_table *t,
 				 LLVMValueRef blob)
 {
+	struct gen_share share = {.map = map_of(g, s->set, t), .id = t->map, .at = t->map_offset};
+	const struct gen_share *shared = NULL;
 	struct val fields[CLASSIFY_MAX_FIELDS];
 	uint32_t at = 0;
 
+	if (g->opt->maps_elsewhere && t->shares) {
+		set_map_bounds(g->ir, t->map, &share.last, &share.limit);
+		shared = &share;
+	}
 	if (t->form != SET_FORM_BOXES)
-		return gen_blob_find(g, blob, &t->info, s->key, 1);
+		return gen_blob_find(g, blob, shared, &t->info, s->key, 1);
 	for (uint32_t i = 0; i < s->set->n_fields; at += s->set->field_width[i++])
 		fields[i] = val_slice(g, s->key, at, s->set->field_width[i]);
-	return gen_blob_find(g, blob, &t->info, fields, s->set->n_fields);
+	return gen_blob_find(g, blob, shared, &t->info, fields, s->set->n_fields);
 }
 
 static LLVMValueRef require_index(struct gen *g, const struct set_table *t, LLVMValueRef index,
@@ -311,12 +325,9 @@ static void run_kind(struct gen *g, const struct search *s, const struct set_tab
 
 static LLVMValueRef blob_of(struct gen *g, const struct ir_set *set, const struct set_table *t)
 {
-	bool elsewhere = g->opt->maps_elsewhere;
-	const char *name = arena_printf(g->arena, "set_%u", elsewhere ? t->map : set->id);
-	LLVMValueRef map = gen_blob_global(g, name, elsewhere ? NULL : t->blob, t->blob_size);
-	LLVMValueRef at = gen_i64(g, t->map_offset);
+	LLVMValueRef map = map_of(g, set, t), at = gen_i64(g, t->map_offset);
 
-	return elsewhere && t->map_offset ? LLVMConstGEP2(g->i8, map, &at, 1) : map;
+	return g->opt->maps_elsewhere && t->map_offset ? LLVMConstGEP2(g->i8, map, &at, 1) : map;
 }
 
 static void search_blob(struct gen *g, const struct search *s, const struct set_table *t,
