@@ -70,9 +70,14 @@ class Turn:
             if self.options.reload:
                 c.reload()
                 c.edit()
-            c.update()
         except LabError as e:
             self.fail(c, str(e), "not loaded")
+            return
+        try:
+            c.update()
+        except LabError as e:
+            c.update_failed = str(e)
+            say(f"  {c.name}: one element: {e}")
 
     def fail(self, c, why, kind="wrong"):
         say(f"  {c.name}: {why}")
@@ -193,6 +198,8 @@ class Turn:
                 m = getattr(c, f"{key}_result")
                 if m:
                     entry[key] = {"seconds": m["seconds"], "peak_kib": m["peak_kib"]}
+            if c.update_failed:
+                entry["update"] = {"failed": c.update_failed}
             if samples:
                 entry |= self.timing(c.name, costs, dropped)
         return out

@@ -79,7 +79,10 @@ LOADS = (
 def load_cells(entry):
     for _, key, field, factor, digits in LOADS:
         m = entry and entry.get(key)
-        yield f"{m[field] * factor:.{digits}f}" if m else ""
+        if m and "failed" in m:
+            yield m["failed"]
+        else:
+            yield f"{m[field] * factor:.{digits}f}" if m else ""
 
 
 def loads(results):
@@ -96,17 +99,15 @@ def loads(results):
     return text
 
 
-def failed(results):
-    found = {}
+def failed(results, left_out):
+    found = dict(left_out)
     for r in results:
         for name, e in r["contestants"].items():
             if "failed" in e:
-                found.setdefault((r["workload"], name), e["failed"])
+                found.setdefault(f"{r['workload']}, {name}", e["failed"])
     if not found:
         return ""
-    return "\n## Not measured\n\n" + "".join(
-        f"- {w}, {n}: {why}\n" for (w, n), why in found.items()
-    )
+    return "\n## Not measured\n\n" + "".join(f"- {what}: {why}\n" for what, why in found.items())
 
 
 def markdown(data):
@@ -121,5 +122,5 @@ def markdown(data):
         + costs(results)
         + "\n## Loading\n\n"
         + loads(results)
-        + failed(results)
+        + failed(results, data.get("left_out", {}))
     )

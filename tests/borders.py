@@ -4,7 +4,7 @@
 
 A set of each shape and size, each in a chain of its own that the packet's mark leads to; packets at
 the borders of its elements: first and last value, the ones before and behind, the middle, and some
-outside. Of large sets all elements at the ends of the space and a sample of the others.
+outside. Of large sets the elements at both ends, and of the others every n-th with the two beside it.
 """
 import argparse
 import ipaddress
@@ -14,6 +14,9 @@ import struct
 from checksum import checksum
 
 DEVICES = ["bo", "bo1", "bo10", "bo11", "bo2", "bp", "bn", "c", "bo1234567890123"]
+# A range that begins and ends anywhere is up to twice as many rules of pipapo's as the field has
+# bits, and adding to a table takes as long as it is large: of many ranges most are prefixes.
+ODD_BITS = 40000
 PROBES_INSIDE = 6  # about as many probes an element of one field gets
 
 
@@ -95,18 +98,30 @@ class Shape:
             return [(r,) for r in spread(first, n, self.ranged[0], rng)]
         # A few elements share each value of the first field and are disjoint in the second.
         per = 1 if n < 10 else min(3, rest[0].top + 1)
-        heads = spread(first, min(-(-n // per), first.top + 1 if first.bits < 16 else n),
-                       self.ranged[0], rng)
+        n_heads = min(-(-n // per), first.top + 1 if first.bits < 16 else n)
+        arbitrary = max(n_heads * first.bits // ODD_BITS, 1)
+        heads = spread(first, n_heads, self.ranged[0], rng, arbitrary)
         out = []
         for head in heads:
-            for second in spread(rest[0], min(per, n - len(out)), self.ranged[1], rng):
-                more = [spread(f, 1, r, rng)[0] for f, r in zip(rest[1:], self.ranged[2:])]
+            odd = rng.randrange(arbitrary) == 0
+            for second in spread(rest[0], min(per, n - len(out)), self.ranged[1], rng, odd):
+                more = [spread(f, 1, r, rng, odd)[0] for f, r in zip(rest[1:], self.ranged[2:])]
                 out.append((head, second, *more))
         return out
 
 
-def spread(field, n, ranged, rng):
-    """n disjoint values or intervals of a field, among them its first and last value from two on."""
+def as_prefix(lo, hi):
+    """A prefix in the interval, a quarter as long or more."""
+    size = 1 << max((hi - lo + 1).bit_length() - 2, 0)
+    lo = -(-lo // size) * size
+    return lo, lo + size - 1
+
+
+def spread(field, n, ranged, rng, arbitrary=1):
+    """
+    n disjoint values or intervals of a field, among them its first and last value from two on; of
+    @arbitrary intervals one begins and ends anywhere, the others are prefixes; 0: all are.
+    """
     if not ranged:
         got = {0, field.top} if n > 1 else set()
         while len(got) < n:
@@ -115,14 +130,20 @@ def spread(field, n, ranged, rng):
             if len(got) < n and v < field.top and rng.random() < 0.2:
                 got.add(v + 1)
         return [(v, v) for v in sorted(got)]
-    points = {0, field.top} if n > 1 else set()
+    points = {0, field.top} if n > 1 and arbitrary else set()
     while len(points) < 2 * n:
         points.add(rng.getrandbits(field.bits))
     points = sorted(points)
     out = list(zip(points[::2], points[1::2]))
+    if not arbitrary:
+        return [as_prefix(*r) for r in out]
     for i in range(1, len(out)): # some touch the one before, some are one value
-        if rng.random() < 0.2:
-            out[i] = (out[i - 1][1] + 1, out[i][1])
+        if i % arbitrary and i + 1 < len(out):
+            out[i] = as_prefix(*out[i])
+        if n > 2 and rng.random() < 0.2: # two would be all there is
+            lo, size = out[i - 1][1] + 1, out[i - 1][1] - out[i - 1][0] + 1
+            fits = i % arbitrary and lo + size - 1 <= out[i][1] and i + 1 < len(out)
+            out[i] = (lo, lo + size - 1 if fits else out[i][1])
         elif rng.random() < 0.2 and i + 1 < len(out):
             out[i] = (out[i][0], out[i][0])
     return out
@@ -212,12 +233,21 @@ def probes(shape, element, rng):
         yield [hi for lo, hi in element]
 
 
-def keys(shape, elements, most, rng):
-    ends = elements[:2] + elements[-2:]
-    middle = elements[2:-2]
+def looked_at(shape, elements, most):
+    """Those at the ends, and of the others every n-th, with its neighbours."""
     per = PROBES_INSIDE * len(shape.fields) + 2
-    sample = rng.sample(middle, min(len(middle), max(most // per, 4)))
-    for e in ends + sample:
+    n = max(most // per, 6)
+    if len(elements) <= n:
+        return elements
+    step = max(len(elements) // (n // 3), 3)
+    near = {0, 1, len(elements) - 2, len(elements) - 1}
+    for i in range(step // 2, len(elements), step):
+        near |= {i - 1, i, min(i + 1, len(elements) - 1)}
+    return [elements[i] for i in sorted(near)]
+
+
+def keys(shape, elements, rng):
+    for e in elements:
         yield from probes(shape, e, rng)
     for _ in range(6):
         yield [rng.getrandbits(f.bits) for f in shape.fields]
@@ -253,7 +283,7 @@ def main():
         return
     only = args.only.split(",") if args.only else None
     rng = random.Random(args.seed)
-    out, packets, mark, unreached = [], [], 0, 0
+    out, packets, mark, unreached, looked, total = [], [], 0, 0, 0, 0
     for shape in SHAPES:
         for n in args.size if not only or shape.name in only else []:
             mark += 1
@@ -262,7 +292,9 @@ def main():
             elements = shape.elements(n, rng)
             declare(shape, name, elements, out)
             out.append(f"\tchain m{mark} {{\n\t\t{rule(shape, name)}\n\t\tcounter\n\t}}")
-            for key in keys(shape, elements, args.packets, rng):
+            some = looked_at(shape, elements, args.packets)
+            looked, total = looked + len(some), total + len(elements)
+            for key in keys(shape, some, rng):
                 values = {f.name: v for f, v in zip(shape.fields, key)}
                 packets.append(packet(mark, values, shape.is_v6))
             packets.append(packet(mark, {}, not shape.is_v6))
@@ -271,7 +303,7 @@ def main():
             mark += 1
             unreached += n == 0
             ifname_shape(mark, n, out, packets, wild)
-    print(f"# rules without packets: {unreached}\ntable inet t {{")
+    print(f"# rules without packets: {unreached}\n# elements: {looked} of {total}\ntable inet t {{")
     for i in range(5):
         print(f"\tcounter c{i} {{ }}")
     print("\tchain sub {\n\t\tcounter\n\t}\n\tchain sub2 {\n\t\tcounter drop\n\t}")

@@ -276,7 +276,11 @@ KINDS = {
     "ifnameno": IfnameNo,
 }
 PATTERN = re.compile(rf"set-(?P<kind>{'|'.join(KINDS)})-(?P<n>\d+)")
-RANGES = ("ip-portrange", "net-net-proto")  # nft takes minutes to load a million of them
+RANGES = ("ip-portrange", "net-net-proto")
+TOO_SLOW = {
+    f"set-{kind}-1000000": "the kernel takes minutes to insert a million ranges in several fields"
+    for kind in RANGES
+}
 ALL = [
     f"set-{kind}-{n}/{t}"
     for kind in ("ip", "net", "interval", "ip-port", *RANGES, "mac")
