@@ -272,16 +272,20 @@ static void test_manifest(void **state UNUSED)
 	manifest_free(r);
 }
 
+#define NUMBER(n) #n
+#define FORMAT_OF(n) "\"format\": " NUMBER(n)
+#define FORMAT FORMAT_OF(MANIFEST_FORMAT)
+
 static void test_manifest_bad(void **state UNUSED)
 {
 	struct manifest *m;
 
 	assert_no_manifest("");
 	assert_no_manifest("{");
-	assert_no_manifest("{\"format\": 2}"); /* no version */
-	assert_no_manifest("{\"format\": 2, \"version\": \"1\", \"tables\": [{}]}");
-	assert_no_manifest("{\"format\": 2, \"version\": \"1\", \"chains\": [{\"name\": 1}]}");
-	assert_no_manifest("{\"format\": 2, \"version\": \"1\", \"sets\": [{\"table\": \"t\"}]}");
+	assert_no_manifest("{" FORMAT "}"); /* no version */
+	assert_no_manifest("{" FORMAT ", \"version\": \"1\", \"tables\": [{}]}");
+	assert_no_manifest("{" FORMAT ", \"version\": \"1\", \"chains\": [{\"name\": 1}]}");
+	assert_no_manifest("{" FORMAT ", \"version\": \"1\", \"sets\": [{\"table\": \"t\"}]}");
 	/* Of another format tables and chains are known, and nothing else is asked for. */
 	m = parsed("{\"format\": 99, \"progs\": [{}], \"tables\": [{\"family\": 2, \"name\": \"t\"}]}");
 	assert_true(manifest_has_table(m, NFPROTO_IPV4, "t"));
