@@ -109,8 +109,8 @@ int cli_input(struct cli *cli, struct nft_input *ret);
  * for that; a FIFO of a name is not.
  */
 bool cli_input_rewind(const struct nft_input *in);
-/* Whether it begins by `flush ruleset`, as far as a look at it tells; rewound. */
-bool cli_input_flushes(const struct nft_input *in);
+/* Whether it does away with tables, or all of them, as far as a look at its beginning tells; rewound. */
+bool cli_input_replaces(const struct nft_input *in);
 /*
  * The ruleset that explain and compile look at: -f FILE applied to nothing; without it the live one
  * as the user wrote it. Exit status.

@@ -84,35 +84,28 @@ bool cli_input_rewind(const struct nft_input *in)
 	return stat(in->file, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Of all families. */
-static bool begins_by_flush(const char *text)
+/* In a comment, too: it is only a hint at what to read first. */
+static bool hints_at_replacing(const char *text)
 {
-	const char *statement = cli_next_statement(text);
-	char verb[8], noun[10];
-	int len = 0;
-
-	if (sscanf(statement, "%7s%*[ \t]%9[a-z]%n", verb, noun, &len) != 2 ||
-	    strcmp(verb, "flush") != 0 || strcmp(noun, "ruleset") != 0)
-		return false;
-	statement += len + strspn(statement + len, " \t");
-	return *statement == '\0' || strchr("\n\r;#", *statement);
+	return strstr(text, "flush ruleset") || strstr(text, "delete table") ||
+	       strstr(text, "destroy table");
 }
 
-bool cli_input_flushes(const struct nft_input *in)
+bool cli_input_replaces(const struct nft_input *in)
 {
 	char text[4096] = "";
 	ssize_t n;
 	int fd;
 
 	if (!in->file)
-		return begins_by_flush(in->commands);
+		return hints_at_replacing(in->commands);
 	if (!cli_input_rewind(in))
 		return false;
 	fd = strcmp(in->file, "-") == 0 ? dup(STDIN_FILENO) : open(in->file, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
 	if (fd >= 0)
 		close(fd);
-	return n > 0 && begins_by_flush(text);
+	return n > 0 && hints_at_replacing(text);
 }
 
 /* The file alone, applied to nothing: no kernel is asked, no privilege needed. */

@@ -6,9 +6,6 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-
 #include "../compiler/emit/emit.h"
 #include "../netlink/nfnl.h"
 #include "../runtime/runtime.h"
@@ -84,24 +81,14 @@ static bool is_refusal(int err)
 	return err < 0 && err != -ERESTART && err != -ENOMEM;
 }
 
-/* `flush ruleset`: a table of no family and no name. */
-static bool flushes_all(const struct batch *b)
-{
-	const struct nlmsghdr *nlh = (const struct nlmsghdr *)b->data;
-	const struct nfgenmsg *nfg = NLMSG_DATA(nlh);
-
-	return b->len >= NLMSG_SPACE(sizeof(*nfg)) &&
-	       nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE) &&
-	       nlh->nlmsg_len == NLMSG_LENGTH(sizeof(*nfg)) && nfg->nfgen_family == 0;
-}
-
 /* Reads the ruleset as it is, then the input on top of it. */
 static int read_all(struct cli *cli, struct runtime *rt, struct nft_input *in, struct ruleset **ret,
 		    struct batch *ret_batch)
 {
-	bool flushes = cli_input_flushes(in);
+	bool replaces = cli_input_replaces(in);
 	uint32_t generation;
-	int err = flushes ? rt_model_heads(rt, false, &cli->diags, ret) : rt_model(rt, &cli->diags, ret);
+	int err = replaces ? rt_model_heads(rt, false, &cli->diags, ret) :
+			     rt_model(rt, &cli->diags, ret);
 
 	in->model = in->rewrite_arg = *ret;
 	in->rewrite = rt_rewrite;
@@ -109,7 +96,7 @@ static int read_all(struct cli *cli, struct runtime *rt, struct nft_input *in, s
 		return err;
 	in->unchecked = cli_input_rewind(in);
 	err = capture(cli, rt, in, ret_batch);
-	if (err || !flushes || !ret_batch->len || flushes_all(ret_batch))
+	if (err || !replaces || !ret_batch->len || batch_replaces_all(ret_batch, *ret))
 		return err;
 	/* It did not mean what it looked like: all is needed. */
 	generation = (*ret)->generation;

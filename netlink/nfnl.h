@@ -27,6 +27,11 @@ int apply_message(struct ruleset *rs, const struct nlmsghdr *nlh, enum apply_sou
 		  struct diags *ds);
 int apply_batch(struct ruleset *rs, const struct batch *b, struct diags *ds);
 
+/* ---- replaces.c ---- */
+
+/* Whether @b does away with all tables of @rs before it asks anything else of them. */
+bool batch_replaces_all(const struct batch *b, const struct ruleset *rs);
+
 /* ---- dump.c ---- */
 
 struct dump_options {

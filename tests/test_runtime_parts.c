@@ -219,6 +219,39 @@ static void test_rewrite(void **state UNUSED)
 	ruleset_free(rs);
 }
 
+/* ---- netlink/replaces.c ---- */
+
+static bool replaces(struct ruleset *rs, const char *commands)
+{
+	struct nft_input in = { .commands = commands, .model = rs };
+	struct batch b = { 0 };
+	char *said;
+	bool ret;
+
+	if (capture(&in, &b, &said) != 0)
+		fail_msg("%s", said);
+	ret = batch_replaces_all(&b, rs);
+	batch_fini(&b);
+	free(said);
+	return ret;
+}
+
+static void test_replaces(void **state UNUSED)
+{
+	struct ruleset *rs = model_of_text("table ip t { set s { type mark; }; }\ntable inet u { }");
+
+	assert_true(replaces(rs, "flush ruleset; add table ip x"));
+	assert_true(replaces(rs, "delete table ip t; delete table inet u; add table ip x"));
+	assert_true(replaces(rs, "add table ip t; delete table ip t; add table ip t; add chain ip t c;"
+				 " add table inet u; delete table inet u"));
+	assert_false(replaces(rs, "add table ip x"));
+	assert_false(replaces(rs, "delete table ip t"));
+	assert_false(replaces(rs, "flush ruleset ip; add table ip x"));
+	assert_false(replaces(rs, "add element ip t s { 1 }; delete table ip t; delete table inet u"));
+	assert_false(replaces(rs, "delete table inet u; add chain ip t c; delete table ip t"));
+	ruleset_free(rs);
+}
+
 /* ---- manifest.c ---- */
 
 static struct manifest *parsed(const char *text)
@@ -317,7 +350,7 @@ int main(void)
 		cmocka_unit_test(test_candidates),   cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_front),	     cmocka_unit_test(test_rewrite),
 		cmocka_unit_test(test_manifest),     cmocka_unit_test(test_manifest_bad),
-		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_tables),	     cmocka_unit_test(test_replaces),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
