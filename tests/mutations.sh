@@ -17,6 +17,7 @@ entries() {
 	done <"$top/tests/mutations.list"
 }
 n=0
+file= # of the error that is planted; none yet
 failed=0
 result() {
 	echo "$1 $n - $2"
