@@ -327,11 +327,8 @@ static void put_file(struct key *k, const char *path)
 
 static void put_options(struct key *k, const struct emit_options *opt)
 {
-	const char *split = getenv("NFT_BPF_SPLIT"); /* split.c */
+	const char *split = getenv("NFT_BPF_SPLIT"); /* prog.c, for tests */
 
-	/* For tests: HACKING.md. */
-	if (getenv("NFT_BPF_SPLIT"))
-		fprintf(k->f, "split %s ", getenv("NFT_BPF_SPLIT"));
 	fprintf(k->f, "nft-bpf " PACKAGE_VERSION " abi %d cpus %u %d%d %s ", EMIT_ABI, opt->cpus,
 		opt->atomic_counters, opt->maps_elsewhere, opt->cpu ? opt->cpu : "-");
 	fprintf(k->f, "split %s ", split ? split : "-");
