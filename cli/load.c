@@ -151,6 +151,16 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 	return err;
 }
 
+/* Where it has to be explained what is wrong, by libnftables. */
+static int capture_elements(struct cli *cli, struct nft_input *in, struct batch *ret)
+{
+	int err = -EOPNOTSUPP;
+
+	if (in->commands && in->unchecked)
+		err = nft_capture_plain(in->commands, in->model, ret);
+	return err == -EOPNOTSUPP ? nft_capture(in, &cli->diags, ret) : err;
+}
+
 /*
  * 0; -EOPNOTSUPP: not that simple, and nothing was changed; -ERESTART: taking over does the rest.
  * *@ret_refused: by the kernel.
@@ -169,7 +179,7 @@ static int update_once(struct cli *cli, struct runtime *rt, struct nft_input *in
 	if (!err && !cli_input_rewind(in))
 		err = -EOPNOTSUPP;
 	if (!err)
-		err = nft_capture(in, &cli->diags, &batch);
+		err = capture_elements(cli, in, &batch);
 	if (err < 0 || batch.len == 0)
 		return err == -ERESTART ? -EBUSY : err;
 	err = rt_update(rt, heads, &batch, in->adds_only, ds, &in_kernel);

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libbpf, opened when something of it is needed: with libelf and zlib it costs a third of the time
- * that starting takes, and what only changes elements of a set has no use for it.
- *
- * The program does not link it; these are the functions that it calls, which hand on to the
- * library's. They are hidden, so that the library keeps to its own. The plain system calls are made
- * here.
+ * libbpf, opened when something of it is needed (compiler/library.h). The plain system calls are
+ * made here.
  */
 #define LIBBPF_API __attribute__((visibility("hidden")))
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../compiler/util.h"
+#include "../compiler/library.h"
 
 #define SONAME "libbpf.so.1"
 
@@ -77,42 +70,22 @@
 
 static struct {
 	void *so;
-#define MEMBER(type, name, params, args) __typeof__(&(name)) name;
-	FUNCTIONS(MEMBER)
+	FUNCTIONS(LIBRARY_MEMBER)
 	__typeof__(&libbpf_set_print) set_print;
 	libbpf_print_fn_t print;
 	bool has_print;
 } lib;
 
-/* As the dynamic linker would end a program whose library is not there. */
-static void *symbol(const char *name)
-{
-	void *p = lib.so ? dlsym(lib.so, name) : NULL;
-
-	if (p)
-		return p;
-	fprintf(stderr, "nft-bpf: %s\n", dlerror());
-	exit(EXIT_FAILURE);
-}
-
 static __attribute__((cold)) void open_library(void)
 {
-	lib.so = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
-#define RESOLVE(type, name, params, args) lib.name = (__typeof__(lib.name))symbol(#name);
-	FUNCTIONS(RESOLVE)
-	lib.set_print = (__typeof__(lib.set_print))symbol("libbpf_set_print");
+	lib.so = library_open(SONAME);
+	FUNCTIONS(LIBRARY_RESOLVE)
+	lib.set_print = (__typeof__(lib.set_print))library_symbol(lib.so, "libbpf_set_print");
 	if (lib.has_print)
 		lib.set_print(lib.print);
 }
 
-#define FORWARD(type, name, params, args)                                                          \
-	type name params                                                                           \
-	{                                                                                          \
-		if (!lib.so)                                                                       \
-			open_library();                                                            \
-		return lib.name args;                                                              \
-	}
-FUNCTIONS(FORWARD)
+FUNCTIONS(LIBRARY_FORWARD)
 
 libbpf_print_fn_t libbpf_set_print(libbpf_print_fn_t fn)
 {
