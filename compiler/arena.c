@@ -19,7 +19,9 @@
 #endif
 
 #define ARENA_ALIGN _Alignof(max_align_t)
-#define ARENA_CHUNK (64 * 1024)
+/* Chunks double in size from the first to the largest: most processes need little. */
+#define ARENA_FIRST ((size_t)4 * 1024)
+#define ARENA_CHUNK ((size_t)64 * 1024)
 
 struct chunk {
 	struct chunk *next;
@@ -30,6 +32,7 @@ struct chunk {
 struct arena {
 	struct chunk *chunks; /* the first one is being filled */
 	size_t used;
+	size_t next; /* size of the next chunk */
 };
 
 static void out_of_memory(size_t size)
@@ -55,6 +58,7 @@ struct arena *arena_new(void)
 
 	if (!a)
 		out_of_memory(sizeof(*a));
+	a->next = ARENA_FIRST;
 	return a;
 }
 
@@ -79,7 +83,8 @@ static struct chunk *arena_chunk(struct arena *a, size_t room)
 
 	if (c && c->size - c->used >= room)
 		return c;
-	c = chunk_new(MAX(room, (size_t)ARENA_CHUNK));
+	c = chunk_new(MAX(room, a->next));
+	a->next = MIN(2 * a->next, ARENA_CHUNK);
 	if (room >= ARENA_CHUNK / 4 && a->chunks) {
 		c->next = a->chunks->next;
 		a->chunks->next = c;

@@ -13,8 +13,10 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
@@ -38,7 +40,28 @@ int path_printf(char **ret, const char *fmt, ...)
 	return 0;
 }
 
-static pid_t parent_of(pid_t pid)
+/* pidfd_info() of Linux 6.13, PIDFD_INFO_SIZE_VER0: newer than the headers we must build with. */
+struct pidfd_info_0 {
+	uint64_t mask, cgroupid;
+	uint32_t pid, tgid, ppid, ids[8], spare;
+};
+#define PIDFD_GET_INFO_0 _IOWR(0xff, 11, struct pidfd_info_0)
+#define PIDFD_INFO_PID_0 1
+
+/* -1: the kernel is older. */
+static pid_t parent_by_pidfd(pid_t pid)
+{
+	struct pidfd_info_0 info = {.mask = PIDFD_INFO_PID_0};
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0), err;
+
+	if (fd < 0)
+		return -1;
+	err = ioctl(fd, PIDFD_GET_INFO_0, &info);
+	close(fd);
+	return err < 0 || !(info.mask & PIDFD_INFO_PID_0) ? -1 : (pid_t)info.ppid;
+}
+
+static pid_t parent_by_proc(pid_t pid)
 {
 	char path[64], line[256];
 	const char *end = NULL;
@@ -58,6 +81,14 @@ static pid_t parent_of(pid_t pid)
 	if (!end || sscanf(end, ") %*c %d", &parent) != 1)
 		return 0;
 	return parent;
+}
+
+/* 0: it has none that we can see. */
+static pid_t parent_of(pid_t pid)
+{
+	pid_t parent = parent_by_pidfd(pid);
+
+	return parent >= 0 ? parent : parent_by_proc(pid);
 }
 
 /* The outermost ancestor whose file systems we may look at; asked from there inwards. */
