@@ -139,6 +139,23 @@ static bool is_drawn_nat(const struct probe_event *a, const struct probe_event *
 	return same_packet(&x, &y);
 }
 
+/*
+ * Is all that differs what rules wrote that looked at an id, which the kernel drew in each namespace
+ * anew? Only the interpreter writes, on both sides.
+ */
+static bool is_marked_by_id(const struct difftest *dt, const struct probe_event *a,
+			    const struct probe_event *b)
+{
+	struct probe_event x = *b;
+
+	if (!dt->reads_ids || !has_other_id(a, b))
+		return false;
+	x.mark = a->mark;
+	x.priority = a->priority;
+	x.ct_mark = a->ct_mark;
+	return same_packet(a, &x);
+}
+
 static bool is_later_fragment(const struct probe_event *ev)
 {
 	return packet_find_l4(ev->pf, ev->data, ev->data_len).later_fragment;
@@ -276,7 +293,8 @@ static void strayed(struct difftest *dt, const struct packet *p, size_t number, 
 {
 	const struct probe_event *a = &dt->trail[SIDE_NFT].events[i];
 	const struct probe_event *b = &dt->trail[SIDE_BPF].events[i];
-	enum dt_category category = is_drawn_nat(a, b) ? DT_NAT : DT_ENV;
+	enum dt_category category = is_drawn_nat(a, b)	      ? DT_NAT :
+				    is_marked_by_id(dt, a, b) ? DT_DRAWN : DT_ENV;
 	struct dt_mismatch *m = add_mismatch(dt, category, p, number, a);
 
 	if (m && asprintf(&m->text,
