@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "../compiler/lower.h"
+#include "edit.h"
 #include "lab.h"
 #include "probe_user.h"
 
@@ -30,6 +31,7 @@ struct difftest_options {
 	bool first;	     /* no new ruleset after one that differs */
 	bool replay;	     /* the packets that stand in the file's comments */
 	bool shrink;
+	bool edit;	     /* nft-bpf has a ruleset loaded that differs by a rule, and changes it */
 	bool json, verbose, quiet; /* quiet: nft's messages are not passed on */
 };
 
@@ -92,6 +94,7 @@ struct dt_result {
 	char **missed; /* rules that no packet reached */
 	size_t n_missed;
 	unsigned int n_chains, n_chains_compiled;
+	unsigned int n_edited, n_reused; /* loaded over another; with its code */
 	bool failed; /* could not be carried out */
 };
 
@@ -102,6 +105,7 @@ struct difftest {
 	const struct difftest_options *opt;
 	struct diags ds;
 	const char *text;     /* the ruleset; NULL: opt->file's */
+	struct edit edit;     /* what nft-bpf does to have it; empty: takes it over */
 	struct list *packets; /* to be sent; NULL: made from the rules, or as the options say */
 	struct list *sent;    /* where packets go that were made, in order; NULL: they are freed */
 	struct lab *lab;      /* the caller's */

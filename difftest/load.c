@@ -20,6 +20,8 @@
 #include "difftest.h"
 #include "replay.h"
 
+#define MAX_DRAWS 8 /* of edits that nft may refuse */
+
 static int ctx_options(struct nft_ctx *ctx, const struct difftest_options *opt)
 {
 	for (const char **d = opt->defines; d && *d; d++)
@@ -59,6 +61,11 @@ static const char *file_of(const struct difftest *dt, enum lab_side_id side)
 	return dt->text ? NULL : dt->opt->file;
 }
 
+static const char *text_of(const struct difftest *dt, enum lab_side_id side)
+{
+	return side == SIDE_BPF && dt->edit.before ? dt->edit.before : dt->text;
+}
+
 /* Loads, which does all or nothing, until no device is missing any more. */
 static int load_side(struct difftest *dt, enum lab_side_id side)
 {
@@ -68,7 +75,7 @@ static int load_side(struct difftest *dt, enum lab_side_id side)
 
 		if (err)
 			return err;
-		err = run_nft(dt->opt, file_of(dt, side), dt->text, &message);
+		err = run_nft(dt->opt, file_of(dt, side), text_of(dt, side), &message);
 		lab_leave(dt->lab);
 		if (!err)
 			return 0;
@@ -84,6 +91,31 @@ static int load_side(struct difftest *dt, enum lab_side_id side)
 	return -EINVAL;
 }
 
+/* The ruleset as it was before, if there is one rule of it that nft takes changed. */
+static int load_before(struct difftest *dt)
+{
+	struct rng rng = {.state = dt->opt->seed};
+	struct difftest_options quiet = *dt->opt;
+	const struct difftest_options *opt = dt->opt;
+	int err = -EINVAL;
+
+	quiet.quiet = true;
+	dt->opt = &quiet;
+	for (int i = 0; i < MAX_DRAWS && err == -EINVAL; i++) {
+		edit_fini(&dt->edit);
+		err = edit_draw(dt->text, opt->random, &rng, &dt->edit);
+		if (!err)
+			err = load_side(dt, SIDE_BPF);
+	}
+	dt->opt = opt;
+	if (err == -EINVAL || err == -ENOENT) {
+		edit_fini(&dt->edit);
+		return load_side(dt, SIDE_BPF);
+	}
+	dt->result.n_edited += !err;
+	return err;
+}
+
 static int dump_model(struct difftest *dt)
 {
 	int err = lab_enter(dt->lab, SIDE_NFT);
@@ -95,28 +127,51 @@ static int dump_model(struct difftest *dt)
 	return err;
 }
 
-static int take(struct difftest *dt)
+/* What the live ruleset, or @change on top of it, is made into. */
+static int load_bpf(struct difftest *dt, const char *change)
 {
 	CLEANUP(rt_closep) struct runtime *rt = NULL;
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
+	CLEANUP(batch_fini) struct batch batch = {0};
+	struct nft_input in = {
+		.commands = change, .kernel = NFT_KERNEL_REAL, .rewrite = rt_rewrite,
+		.include_dirs = (const char *const *)dt->opt->includes,
+		.defines = (const char *const *)dt->opt->defines,
+		.out = stderr, .err = stderr};
 	struct rt_load_options opt = {.require_bpf = false};
 	struct rt_plan plan = {0};
 	int err = rt_open(&(struct rt_options){.wait_lock = true}, &dt->ds, &rt);
 
-	if (err)
-		return err;
-	err = rt_model(rt, &dt->ds, &rs);
-	if (err)
-		return err;
-	err = rt_load(rt, rs, NULL, &opt, &dt->ds, &plan);
+	if (!err)
+		err = rt_model(rt, &dt->ds, &rs);
+	in.model = in.rewrite_arg = rs;
+	if (!err && change)
+		err = nft_capture(&in, &dt->ds, &batch);
+	if (!err)
+		err = rt_load(rt, rs, change ? &batch : NULL, &opt, &dt->ds, &plan);
 	if (err)
 		return err;
 	dt->loaded = true;
+	dt->result.n_reused += change && plan.reused;
 	dt->result.n_chains = plan.lowered.n_chains;
+	dt->result.n_chains_compiled = 0;
 	for (uint32_t i = 0; i < plan.lowered.n_chains; i++)
 		dt->result.n_chains_compiled += plan.lowered.chains[i].compiled;
 	rt_plan_fini(&plan);
 	return 0;
+}
+
+static int take(struct difftest *dt)
+{
+	int err = load_bpf(dt, NULL);
+
+	if (!err && dt->edit.change) {
+		err = load_bpf(dt, dt->edit.change);
+		/* That nft refuses the ruleset would pass for its fault. */
+		if (err == -EINVAL)
+			err = -EPROTO;
+	}
+	return err;
 }
 
 int dt_load(struct difftest *dt)
@@ -131,8 +186,10 @@ int dt_load(struct difftest *dt)
 		err = devices_from_text(dt->lab, dt->text, &dt->ds);
 	if (!err && dt->opt->replay)
 		err = replay_devices(dt->lab, dt->text, &dt->ds);
-	for (unsigned int i = 0; i < N_SIDES && !err; i++)
-		err = load_side(dt, i);
+	if (!err)
+		err = load_side(dt, SIDE_NFT);
+	if (!err)
+		err = dt->opt->edit ? load_before(dt) : load_side(dt, SIDE_BPF);
 	/* One to come from and one to go to, at least. */
 	if (!err)
 		err = lab_add_dev(dt->lab, "difftest0", 0, &dt->ds);

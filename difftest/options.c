@@ -27,6 +27,7 @@ static const char help[] =
 	"      --random N        N random rulesets instead of a file\n"
 	"      --eval-only       of them, only the IR's evaluator before and after the optimiser: needs\n"
 	"                        neither the kernel nor privileges\n"
+	"      --edit            nft-bpf has loaded a ruleset that differs by one rule, and changes it\n"
 	"      --first           stop at the first that differs\n"
 	"      --seconds T       start no new ruleset after T seconds\n"
 	"      --jobs J          share random rulesets between J processes\n"
@@ -72,6 +73,7 @@ enum {
 	OPT_JOBS,
 	OPT_RANDOM,
 	OPT_EVAL_ONLY,
+	OPT_EDIT,
 	OPT_SECONDS,
 	OPT_FIRST,
 	OPT_REPLAY,
@@ -89,6 +91,7 @@ static const struct option long_options[] = {
 	{"jobs", required_argument, NULL, OPT_JOBS},
 	{"random", required_argument, NULL, OPT_RANDOM},
 	{"eval-only", no_argument, NULL, OPT_EVAL_ONLY},
+	{"edit", no_argument, NULL, OPT_EDIT},
 	{"first", no_argument, NULL, OPT_FIRST},
 	{"seconds", required_argument, NULL, OPT_SECONDS},
 	{"replay", no_argument, NULL, OPT_REPLAY},
@@ -138,6 +141,9 @@ static int parse_option(int c, struct difftest_options *o, size_t *n_defines, si
 	case OPT_EVAL_ONLY:
 		o->eval_only = true;
 		return -1;
+	case OPT_EDIT:
+		o->edit = true;
+		return -1;
 	case OPT_SECONDS:
 		if (!parse_number(optarg, &n) || n < 1 || n > 1000000)
 			return usage("--seconds wants a number");
@@ -175,7 +181,7 @@ static int read_once(struct difftest_options *o)
 	struct stat st;
 
 	/* A reproducer's packets and what is to be cut down are in the text. */
-	if (!is_stdin && !o->replay && !o->shrink && (stat(o->file, &st) || S_ISREG(st.st_mode)))
+	if (!is_stdin && !o->replay && !o->shrink && !o->edit && (stat(o->file, &st) || S_ISREG(st.st_mode)))
 		return 0; /* or an error that shows when it is opened */
 	if (!is_stdin && !(f = fopen(o->file, "re")))
 		return 0;
@@ -207,6 +213,8 @@ int dt_options_parse(struct difftest_options *o, int argc, char **argv)
 	/* The smallest ruleset would be one that the other file knows nothing of. */
 	if (o->against && o->shrink)
 		return usage("--shrink cuts one ruleset down: not with --against");
+	if (o->edit && (o->against || o->eval_only || o->shrink))
+		return usage("--edit is nft-bpf's: not with --against, --eval-only, --shrink");
 	if (o->random && (o->against || o->replay || o->pcap))
 		return usage("--random makes rulesets and packets: not with --against, --replay, --pcap");
 	return o->file && read_once(o) ? DT_EXIT_FAILED : -1;

@@ -15,7 +15,7 @@
 
 struct tally {
 	size_t rulesets, refused, chains, compiled, packets, verdicts, evaluated;
-	size_t excused, different;
+	size_t edited, reused, excused, different;
 	size_t lookups[EVALONLY_FORMS];
 	uint64_t seeds[16]; /* of the first that differ */
 	size_t n_seeds, failed;
@@ -111,6 +111,8 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 	w->tally.packets += r->n_packets;
 	w->tally.verdicts += r->n_observed;
 	w->tally.evaluated += r->n_eval;
+	w->tally.edited += r->n_edited;
+	w->tally.reused += r->n_reused;
 	w->tally.excused += r->count[DT_FRAGMENT] + r->count[DT_TIMED] + r->count[DT_DRAWN] +
 			    r->count[DT_NAT];
 	differs = !err && dt_differs(r);
@@ -120,6 +122,8 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 		note(w, seed, text);
 	}
 	dt_fini(&dt);
+		if (opt.verbose && dt.edit.before)
+			fprintf(stderr, "# before:\n%s# then:\n%s", dt.edit.before, dt.edit.change);
 	if (differs && opt.shrink)
 		dt_reproduce(&opt, w->lab, text, &sent, stdout);
 	packets_free(&sent);
@@ -178,6 +182,8 @@ static void add(struct tally *sum, const struct tally *t)
 	sum->excused += t->excused;
 	sum->different += t->different;
 	sum->failed += t->failed;
+	sum->edited += t->edited;
+	sum->reused += t->reused;
 	for (size_t i = 0; i < EVALONLY_FORMS; i++)
 		sum->lookups[i] += t->lookups[i];
 	for (size_t i = 0; i < t->n_seeds && sum->n_seeds < ARRAY_SIZE(sum->seeds); i++)
@@ -234,6 +240,9 @@ static void report(const struct worker *w)
 		printf("\nlook-ups made by the optimiser: %zu in code, %zu hashes, %zu trees, %zu boxes",
 		       t->lookups[IR_FORM_CODE], t->lookups[IR_FORM_HASH],
 		       t->lookups[IR_FORM_TREE], t->lookups[IR_FORM_BOXES]);
+	if (w->opt->edit)
+		printf("\nmade of another by changing a rule: %zu, with its code: %zu", t->edited,
+		       t->reused);
 	printf("\nrulesets that differ: %zu\n", t->different);
 	for (size_t i = 0; i < t->n_seeds; i++)
 		printf("  seed %llu\n", (unsigned long long)t->seeds[i]);

@@ -109,6 +109,10 @@ static void print_chains(const struct difftest *dt, FILE *out)
 
 	fprintf(out, "chains: %u, compiled: %u\n", dt->result.n_chains,
 		dt->result.n_chains_compiled);
+	if (dt->opt->edit)
+		fprintf(out, "made of another ruleset by changing a rule: %s\n",
+			dt->result.n_reused ? "yes, with its code" :
+			dt->result.n_edited ? "yes" : "no");
 	for (uint32_t i = 0; dt->opt->verbose && i < l->n_chains; i++)
 		if (!l->chains[i].compiled)
 			fprintf(out, "  %s %s %s stays with the interpreter\n",

@@ -90,10 +90,11 @@ void dt_report_json(const struct difftest *dt, FILE *out)
 		json_array_append_new(missed, json_string(r->missed[i]));
 	for (size_t i = 0; i < r->n_mismatches; i++)
 		json_array_append_new(mismatches, mismatch(dt, &r->mismatches[i]));
-	j = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:o, "
-		      "s:I}",
+	j = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:I, "
+		      "s:I, s:I, s:o, s:I}",
 		      "equal", !dt_differs(r), "chains", (json_int_t)r->n_chains, "compiled",
-		      (json_int_t)r->n_chains_compiled, "packets", (json_int_t)r->n_packets, "gso",
+		      (json_int_t)r->n_chains_compiled, "edited", (json_int_t)r->n_edited, "reused",
+		      (json_int_t)r->n_reused, "packets", (json_int_t)r->n_packets, "gso",
 		      (json_int_t)r->n_gso, "conversations", (json_int_t)r->n_talk,
 		      "conversations_assured", (json_int_t)r->n_talk_assured,
 		      "verdicts", (json_int_t)r->n_observed, "evaluated", (json_int_t)r->n_eval,

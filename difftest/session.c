@@ -115,6 +115,7 @@ void dt_fini(struct difftest *dt)
 		trail_fini(&dt->trail[i]);
 	eval_check_free(dt->eval);
 	dt_unload(dt);
+	edit_fini(&dt->edit);
 	dt_result_fini(&dt->result);
 	diags_fini(&dt->ds);
 }

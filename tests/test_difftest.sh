@@ -127,5 +127,6 @@ like "it is named" "$(cat "$tmp/err")" 'packet 1 of the file is not understood'
 is "two rulesets cannot be cut down together" \
 	"$(status difftest -f "$tmp/a.nft" --against "$tmp/b.nft" --shrink)" 2
 like "and it says so" "$(cat "$tmp/err")" 'not with --against'
+is "nor one that is edited" "$(status difftest -f "$tmp/a.nft" --edit --shrink)" 2
 is "help" "$(status difftest --help)" 0
 plan

@@ -23,6 +23,11 @@ difftest --random 30 --seconds 40 --seed 1 >"$tmp/out" 2>"$tmp/err"
 is "random rulesets through kernel and BPF: exit status" $? 0
 is "nor here" "$(number 'rulesets that differ')" 0
 ok "and there were some of these" test "$(number 'random rulesets')" -ge 3
+difftest --random 30 --edit --seconds 40 --seed 3000001 >"$tmp/out" 2>"$tmp/err"
+is "made of others by changing a rule: exit status" $? 0
+is "nor of these" "$(number 'rulesets that differ')" 0
+ok "there were some" test "$(number 'made of another by changing a rule')" -ge 3
+ok "some with the other's code" test "$(number 'with its code')" -ge 1
 is "the same seed, the same rulesets and packets" \
 	"$(difftest --random 5 --eval-only --seed 77)" "$(difftest --random 5 --eval-only --seed 77)"
 plan
