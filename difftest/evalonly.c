@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "../compiler/opt/opt.h"
 #include "../netlink/nfnl.h"
 #include "gen.h"
 #include "rulegen.h"
@@ -196,6 +195,33 @@ static void count_lookups(const struct ir *ir, struct evalonly_result *r)
 		}
 }
 
+static char *text_of(const struct ir *ir)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	ir_print(ir, f);
+	fclose(f);
+	return text;
+}
+
+static void note_changes(const struct stages *st, struct evalonly_result *r)
+{
+	char *before = text_of(st->at[0].lowered.ir);
+
+	for (unsigned int i = 1; i <= LAST_STAGE; i++) {
+		char *after = text_of(st->at[i].lowered.ir);
+
+		r->changed[i - 1] = before && after && strcmp(before, after) != 0;
+		free(before);
+		before = after;
+	}
+	free(before);
+}
+
 static int run_stages(const struct lab *lab, struct stages *st, uint64_t seed, size_t n,
 		      struct evalonly_result *r)
 {
@@ -208,6 +234,7 @@ static int run_stages(const struct lab *lab, struct stages *st, uint64_t seed, s
 	r->n_chains = before->n_chains;
 	for (uint32_t i = 0; i < before->n_chains; i++)
 		r->n_chains_compiled += before->chains[i].compiled;
+	note_changes(st, r);
 	count_lookups(st->at[LAST_STAGE].lowered.ir, r);
 	err = gen_run(g, n);
 	if (!err)

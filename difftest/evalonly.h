@@ -5,6 +5,7 @@
 #ifndef NFT_BPF_DIFFTEST_EVALONLY_H
 #define NFT_BPF_DIFFTEST_EVALONLY_H
 
+#include "../compiler/opt/opt.h"
 #include "difftest.h"
 
 #define EVALONLY_FORMS 8
@@ -14,6 +15,7 @@ struct evalonly_result {
 	size_t n_different; /* verdicts, counters or other state */
 	unsigned int n_chains, n_chains_compiled;
 	size_t n_lookups[EVALONLY_FORMS]; /* the optimiser made, by enum ir_form */
+	bool changed[N_OPT_PASSES]; /* the pass had something to do */
 	char *what; /* the first difference, malloc'ed; NULL: none */
 	struct packet *packet; /* that showed it; NULL: counters did */
 };

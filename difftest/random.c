@@ -17,6 +17,7 @@ struct tally {
 	size_t rulesets, refused, chains, compiled, packets, verdicts, evaluated;
 	size_t edited, reused, excused, different;
 	size_t lookups[EVALONLY_FORMS];
+	size_t changed[N_OPT_PASSES]; /* rulesets, by the pass */
 	uint64_t seeds[16]; /* of the first that differ */
 	size_t n_seeds, failed;
 };
@@ -71,6 +72,8 @@ static int one_eval(struct worker *w, uint64_t seed, const char *text)
 	w->tally.compiled += r.n_chains_compiled;
 	for (size_t i = 0; i < EVALONLY_FORMS; i++)
 		w->tally.lookups[i] += r.n_lookups[i];
+	for (size_t i = 0; i < N_OPT_PASSES; i++)
+		w->tally.changed[i] += r.changed[i];
 	w->tally.packets += r.n_packets;
 	w->tally.verdicts += r.n_verdicts;
 	if (r.n_different || err == -EPROTO) {
@@ -108,22 +111,22 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 	}
 	w->tally.chains += r->n_chains;
 	w->tally.compiled += r->n_chains_compiled;
+	w->tally.edited += r->n_edited;
+	w->tally.reused += r->n_reused;
 	w->tally.packets += r->n_packets;
 	w->tally.verdicts += r->n_observed;
 	w->tally.evaluated += r->n_eval;
-	w->tally.edited += r->n_edited;
-	w->tally.reused += r->n_reused;
 	w->tally.excused += r->count[DT_FRAGMENT] + r->count[DT_TIMED] + r->count[DT_DRAWN] +
 			    r->count[DT_NAT];
 	differs = !err && dt_differs(r);
 	if (differs) {
 		fprintf(stderr, "# seed %llu\n", (unsigned long long)seed);
 		dt_report(&dt, stderr);
+		if (opt.verbose && dt.edit.before)
+			fprintf(stderr, "# before:\n%s# then:\n%s", dt.edit.before, dt.edit.change);
 		note(w, seed, text);
 	}
 	dt_fini(&dt);
-		if (opt.verbose && dt.edit.before)
-			fprintf(stderr, "# before:\n%s# then:\n%s", dt.edit.before, dt.edit.change);
 	if (differs && opt.shrink)
 		dt_reproduce(&opt, w->lab, text, &sent, stdout);
 	packets_free(&sent);
@@ -179,13 +182,15 @@ static void add(struct tally *sum, const struct tally *t)
 	sum->packets += t->packets;
 	sum->verdicts += t->verdicts;
 	sum->evaluated += t->evaluated;
+	sum->edited += t->edited;
+	sum->reused += t->reused;
 	sum->excused += t->excused;
 	sum->different += t->different;
 	sum->failed += t->failed;
-	sum->edited += t->edited;
-	sum->reused += t->reused;
 	for (size_t i = 0; i < EVALONLY_FORMS; i++)
 		sum->lookups[i] += t->lookups[i];
+	for (size_t i = 0; i < N_OPT_PASSES; i++)
+		sum->changed[i] += t->changed[i];
 	for (size_t i = 0; i < t->n_seeds && sum->n_seeds < ARRAY_SIZE(sum->seeds); i++)
 		sum->seeds[sum->n_seeds++] = t->seeds[i];
 }
@@ -225,6 +230,16 @@ static int work_in_children(struct worker *w)
 	return err;
 }
 
+static void report_passes(const struct tally *t)
+{
+	printf("\nlook-ups made by the optimiser: %zu in code, %zu hashes, %zu trees, %zu boxes",
+	       t->lookups[IR_FORM_CODE], t->lookups[IR_FORM_HASH], t->lookups[IR_FORM_TREE],
+	       t->lookups[IR_FORM_BOXES]);
+	printf("\nrulesets that a pass changed:");
+	for (size_t i = 0; i < N_OPT_PASSES; i++)
+		printf("%s %zu by %s", i ? "," : "", t->changed[i], opt_pass_name[i]);
+}
+
 static void report(const struct worker *w)
 {
 	const struct tally *t = &w->tally;
@@ -237,9 +252,7 @@ static void report(const struct worker *w)
 		printf(", with the evaluator: %zu; explained differences: %zu", t->evaluated,
 		       t->excused);
 	if (w->opt->eval_only)
-		printf("\nlook-ups made by the optimiser: %zu in code, %zu hashes, %zu trees, %zu boxes",
-		       t->lookups[IR_FORM_CODE], t->lookups[IR_FORM_HASH],
-		       t->lookups[IR_FORM_TREE], t->lookups[IR_FORM_BOXES]);
+		report_passes(t);
 	if (w->opt->edit)
 		printf("\nmade of another by changing a rule: %zu, with its code: %zu", t->edited,
 		       t->reused);
