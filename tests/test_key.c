@@ -14,16 +14,13 @@
 
 #include <cmocka.h>
 #include <ctype.h>
-#include <elf.h>
 #include <glob.h>
 
-#include "compiler/emit/emit.h"
 #include "compiler/opt/opt.h"
 #include "ir_lists.h"
+#include "key_code.h"
 
 enum { CHANGES = 40, COMPILES = 3 /* of one list */ };
-
-static const struct emit_options options = {.cpus = 2, .maps_elsewhere = true};
 
 /* ---- changing a text ---- */
 
@@ -118,8 +115,6 @@ static char *change(const char *text)
 	return text[at] ? replace(text, at, 1, digit) : NULL;
 }
 
-/* ---- code ---- */
-
 /* NULL: the text is no sound IR. */
 static struct ir *parse(const char *text, uint64_t seed)
 {
@@ -143,79 +138,13 @@ static struct ir *parse(const char *text, uint64_t seed)
 	return ir;
 }
 
-static bool compile(struct ir *ir, struct emitted *ret)
-{
-	struct diags ds;
-	bool ok;
-
-	diags_init(&ds);
-	assert_non_null(emit_open(&ds));
-	ok = emit_open(&ds)->compile(ir, &options, &ds, ret) == 0;
-	diags_fini(&ds);
-	return ok;
-}
-
-struct section {
-	const char *name;
-	uint8_t *bytes;
-	size_t size;
-};
-
-static struct section section(const struct emitted *e, uint32_t i)
-{
-	const Elf64_Ehdr *h = e->object;
-	const Elf64_Shdr *sh = (const void *)((char *)e->object + h->e_shoff);
-	const char *names = (char *)e->object + sh[h->e_shstrndx].sh_offset;
-
-	return (struct section){names + sh[i].sh_name, (uint8_t *)e->object + sh[i].sh_offset,
-				sh[i].sh_type == SHT_NOBITS ? 0 : sh[i].sh_size};
-}
-
-/* In each record of a part of .BTF.ext: word @word. */
-static void forget_word(struct section *s, uint32_t part, uint32_t word)
-{
-	uint32_t head[8], at, end, each, n;
-
-	memcpy(head, s->bytes, sizeof(head));
-	at = head[1] + head[2 + 2 * part];
-	end = at + head[3 + 2 * part];
-	if (at == end)
-		return;
-	memcpy(&each, s->bytes + at, 4);
-	for (at += 4; at < end;) {
-		memcpy(&n, s->bytes + at + 4, 4);
-		for (at += 8; n--; at += each)
-			memset(s->bytes + at + 4 * word, 0, 4);
-	}
-}
-
-/* Lines; and numbers of types, which LLVM gives in another order each time. */
-static void forget(struct section *s)
-{
-	forget_word(s, 0, 1);
-	forget_word(s, 1, 3);
-	forget_word(s, 2, 1);
-}
-
 static void assert_same_code(const struct emitted *a, const struct emitted *b, const char *before,
 			     const char *after)
 {
-	const Elf64_Ehdr *h = a->object, *hb = b->object;
+	const char *section = key_other_section(a, b);
 
-	assert_int_equal(h->e_shnum, hb->e_shnum);
-	for (uint32_t i = 1; i < h->e_shnum; i++) {
-		struct section x = section(a, i), y = section(b, i);
-
-		assert_string_equal(x.name, y.name);
-		if (strstr(x.name, ".debug") || strcmp(x.name, ".BTF") == 0)
-			continue;
-		if (strcmp(x.name, ".BTF.ext") == 0) {
-			forget(&x);
-			forget(&y);
-		}
-		if (x.size != y.size || memcmp(x.bytes, y.bytes, x.size) != 0)
-			fail_msg("section %s of\n%s\nand of\n%s", x.name, before, after);
-	}
+	if (section)
+		fail_msg("section \"%s\" of\n%s\nand of\n%s", section, before, after);
 }
 
 /* ---- tests ---- */
@@ -234,7 +163,7 @@ static void try_change(const char *text, struct ir *ir, const void *key, size_t 
 	size_t other_len;
 
 	if (other)
-		other_key = emit_key(other, &options, &other_len);
+		other_key = emit_key(other, &key_options, &other_len);
 	if (!other_key) {
 		counts.refused++;
 	} else if (other_len != len || memcmp(key, other_key, len) != 0) {
@@ -242,8 +171,8 @@ static void try_change(const char *text, struct ir *ir, const void *key, size_t 
 	} else {
 		counts.same++;
 		if (!e->object)
-			compile(ir, e);
-		assert_int_equal(compile(other, &o), e->object != NULL);
+			key_compile(ir, &key_options, e);
+		assert_int_equal(key_compile(other, &key_options, &o), e->object != NULL);
 		if (e->object)
 			assert_same_code(e, &o, text, changed);
 		counts.compared += e->object != NULL;
@@ -265,7 +194,7 @@ static void try_text(const char *text, unsigned int changes, unsigned int compil
 
 	if (!ir)
 		return; /* not sound */
-	key = emit_key(ir, &options, &len);
+	key = emit_key(ir, &key_options, &len);
 	/* Sets of a kind that has no form: no code either. */
 	for (unsigned int i = 0; key && i < changes && counts.compared - before < compiles; i++)
 		try_change(text, ir, key, len, &e);
@@ -363,7 +292,7 @@ static void assert_same_key(const char *a, const char *b, bool expected)
 {
 	struct ir *x = parse(a, 1), *y = parse(b, 2);
 	size_t n, m;
-	void *k = emit_key(x, &options, &n), *l = emit_key(y, &options, &m);
+	void *k = emit_key(x, &key_options, &n), *l = emit_key(y, &key_options, &m);
 
 	assert_non_null(k);
 	assert_non_null(l);
@@ -401,7 +330,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_rule),
 		cmocka_unit_test(test_random_lists),
-		
 		cmocka_unit_test(test_all_kinds),
 	};
 

@@ -17,6 +17,21 @@ enum { OP_ADD, OP_UPDATE, OP_DELETE };			    /* NFT_DYNSET_OP_* */
 #define MAX_PREALLOC (64u << 20) /* bytes; larger maps grow as they are filled */
 #define ELEM_OVERHEAD 48	 /* struct htab_elem */
 
+/* struct dyn_head of each set. */
+static LLVMValueRef heads(struct gen *g)
+{
+	size_t size = g->ir->n_sets * sizeof(struct dyn_head);
+
+	return gen_blob_global(g, DYN_SETS_MAP, arena_alloc(g->arena, size), size);
+}
+
+static LLVMValueRef head_of(struct gen *g, const struct ir_set *set)
+{
+	LLVMValueRef at = gen_i64(g, set->id * sizeof(struct dyn_head));
+
+	return LLVMBuildInBoundsGEP2(g->b, g->i8, heads(g), &at, 1, "");
+}
+
 static LLVMValueRef map_of(struct gen *g, const struct ir_set *set)
 {
 	char *name = arena_printf(g->arena, "dyn_%u", set->id);
@@ -24,20 +39,12 @@ static LLVMValueRef map_of(struct gen *g, const struct ir_set *set)
 	uint32_t key = dyn_key_size(set), value = dyn_value_size(set), n = dyn_capacity(set);
 	bool prealloc = set->grows && (uint64_t)n * (key + value + ELEM_OVERHEAD) <= MAX_PREALLOC;
 
+	if (map)
+		return map;
+	/* Also where no program asks for a head: the run time notes in it whose map it is. */
+	heads(g);
 	/* Preallocated ones hold exactly as many elements as they say, also with CPUs at odds. */
-	return map ? map : gen_map(g, name, BPF_MAP_TYPE_HASH, key, value, n,
-				   prealloc ? 0 : BPF_F_NO_PREALLOC);
-}
-
-/* struct dyn_head of the set. */
-static LLVMValueRef head_of(struct gen *g, const struct ir_set *set)
-{
-	LLVMValueRef heads = gen_blob_global(g, DYN_SETS_MAP, arena_alloc(g->arena, g->ir->n_sets *
-						sizeof(struct dyn_head)),
-					     g->ir->n_sets * sizeof(struct dyn_head));
-	LLVMValueRef at = gen_i64(g, set->id * sizeof(struct dyn_head));
-
-	return LLVMBuildInBoundsGEP2(g->b, g->i8, heads, &at, 1, "");
+	return gen_map(g, name, BPF_MAP_TYPE_HASH, key, value, n, prealloc ? 0 : BPF_F_NO_PREALLOC);
 }
 
 static LLVMValueRef at_byte(struct gen *g, LLVMValueRef base, uint32_t offset)

@@ -176,6 +176,18 @@ static void put_table(struct key *k, const struct ir_set *set, const struct set_
 	}
 }
 
+/* What elements begin with that rules add is in the code (dynset.c). */
+static void put_new_elem(struct key *k, const struct ir_set *s)
+{
+	uint64_t words[2];
+
+	for (uint32_t i = 0; s->like_exprs && i < s->n_like; i++) {
+		dyn_state_init(s->like[i], s->like_exprs->array[i].attrs, 0, words);
+		fputs("begins with ", k->f);
+		put(k, words, dyn_state_size(s->like[i]->op->name));
+	}
+}
+
 static void put_set(struct key *k, struct ir_set *s)
 {
 	const struct set_table *t = NULL;
@@ -194,6 +206,8 @@ static void put_set(struct key *k, struct ir_set *s)
 			fprintf(k->f, "keeps %s ", s->elems[0].states[i]->op->name);
 	if (s->is_dynamic)
 		fprintf(k->f, "%u %u %u ", dyn_key_size(s), dyn_value_size(s), dyn_capacity(s));
+	if (s->grows)
+		put_new_elem(k, s);
 	if (set_table_get(k->ir, s, &t, &why))
 		k->failed = true;
 	else

@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A set whose elements count, where no rule adds any: its counters are listed, stay when rules change
+# and go back to the kernel. And what elements begin with that a rule adds: programs that are used again
+# begin with what their own ruleset says.
+. "$(dirname "$0")/lib.sh"
+
+k=ea-k-$$ # the kernel's interpreter
+b=ea-b-$$
+netns $k $b
+for ns in $k $b; do
+	in_ns $ns ip link set lo up
+done
+# Two packets from each address.
+hit() {
+	local ns
+	for ns in $k $b; do
+		for a in "$@"; do
+			in_ns $ns ping -c1 -W1 -I "$a" 127.0.0.1 >/dev/null
+		done
+	done
+}
+both() { # WHAT FILE
+	ok "$1" nb $b --require-bpf -f "$2"
+	in_ns $k nft -f "$2"
+}
+elements() { sed -n 's/.*elements = { \(.*\) }.*/\1/p' | sed 's/, /\n/g' | sort; }
+same() { # WHAT
+	is "$1" "$(nb $b list set ip t s | elements)" "$(in_ns $k nft list set ip t s | elements)"
+}
+
+cat >"$tmp/counts.nft" <<'NFT'
+flush ruleset
+table ip t {
+	set s {
+		type ipv4_addr
+		counter
+		elements = { 127.0.0.1 counter packets 5 bytes 50, 127.0.0.2, 127.0.0.3 }
+	}
+	chain c {
+		type filter hook input priority 0; policy accept;
+		ip protocol icmp ip saddr @s accept
+	}
+}
+NFT
+both "a set that counts, alone" "$tmp/counts.nft"
+hit 127.0.0.1 127.0.0.2 127.0.0.9
+same "what it counted is listed"
+is "and not nothing" "$(nb $b list set ip t s | grep -c 'packets 0')" "$(in_ns $k nft list set ip t s | grep -c 'packets 0')"
+like "it is more than was in the file" "$(nb $b list set ip t s)" '127.0.0.1 counter packets [89] '
+echo 'add rule ip t c udp dport 1 drop' >"$tmp/rule.nft"
+both "a rule more" "$tmp/rule.nft"
+same "counters stay"
+hit 127.0.0.2
+same "and count on"
+ok "give" nb $b give
+is "the kernel goes on with them" "$(in_ns $b nft list set ip t s | elements)" \
+	"$(in_ns $k nft list set ip t s | elements)"
+
+begins() { # EXPRESSION
+	cat >"$tmp/begins.nft" <<-NFT
+	flush ruleset
+	table ip t {
+		set s { type ipv4_addr; size 10; flags dynamic; }
+		chain c {
+			type filter hook input priority 0; policy accept;
+			ip protocol icmp update @s { ip saddr $1 } accept
+		}
+	}
+	NFT
+	both "elements begin with $1" "$tmp/begins.nft"
+	hit 127.0.0.2
+	same "as the interpreter's with $1"
+}
+begins 'counter packets 5 bytes 50'
+begins 'counter packets 7 bytes 70'
+begins 'counter packets 7 bytes 71'
+begins 'quota 10 mbytes used 3000 bytes'
+begins 'quota 10 mbytes used 4000 bytes'
+plan
