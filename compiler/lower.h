@@ -85,16 +85,17 @@ struct lower; /* the rule being lowered */
 /*
  * One nf_tables expression. lower() reads e->attrs, stores registers, appends steps; what it cannot
  * do it reports with lower_block() and returns.
+ *
+ * One that is a change of what it keeps, in rules, named objects and set elements (counter, limit),
+ * has no lower(), but the effect and what a state begins with: init() sets st->param and, the first
+ * time, st->init from what the kernel tells of it; false: blocked.
  */
 struct expr_op {
 	const char *name; /* as in NFTA_EXPR_NAME */
 	void (*lower)(struct lower *lw, const struct expr *e);
-	/* The state of a named object of this type (counter, quota, limit); NULL: blocked. */
-	uint32_t object_type; /* NFT_OBJECT_*, 0: none */
-	struct ir_state *(*lower_object)(struct lower *lw, const struct object *o);
-	/* Stateful element expressions: the state of one set element, or NULL when not supported. */
-	struct ir_state *(*lower_elem)(struct lower *lw, const struct expr *e, const void *key,
-				       uint32_t expr);
+	const struct ir_effect_op *state;
+	bool (*init)(struct lower *lw, struct ir_state *st, struct blob attrs);
+	uint32_t object_type; /* NFT_OBJECT_* of named ones, 0: none */
 };
 #define EXPR_OP_TABLE __attribute__((used, section("expr_ops"), aligned(8)))
 const struct expr_op *expr_op_find(const char *name);
@@ -143,12 +144,9 @@ struct ir_step *lower_effect(struct lower *lw, const struct ir_effect_op *op,
 			     struct ir_state *state);
 /* The state of the current expression; set its params and init. */
 struct ir_state *lower_state(struct lower *lw, const struct ir_effect_op *op);
-/* The state of named object @o. */
-struct ir_state *lower_object_state(struct lower *lw, const struct ir_effect_op *op,
+/* The state of named object @o, of an @op that has states; NULL: blocked. */
+struct ir_state *lower_object_state(struct lower *lw, const struct expr_op *op,
 				    const struct object *o);
-/* The state of a set element's expression (expr_op.lower_elem's @key, @expr). */
-struct ir_state *lower_elem_state(struct lower *lw, const struct ir_effect_op *op,
-				  const void *key, uint32_t expr);
 
 /* The IR's set for a set of the rule's table (compiler/sets.c); NULL: blocked. */
 struct ir_set *lower_set(struct lower *lw, const struct set *set);

@@ -141,6 +141,12 @@ struct lower_set {
 	uint32_t n_targets;
 };
 
+/* lower_state.c, for an @op that has states: in a rule, */
+void lower_stateful(struct lower *lw, const struct expr_op *op, const struct expr *e);
+/* and of element @key, whose expression number @expr @e is; NULL: blocked. */
+struct ir_state *lower_elem_state(struct lower *lw, const struct expr_op *op, const struct expr *e,
+				  const void *key, uint32_t expr);
+
 /* sets_elem.c: fills ls->set; false: ls->code and ls->why say what is in the way. */
 bool lower_set_elems(struct lower *lw, struct lower_set *ls);
 /* Most expressions that an element has, or will have. */

@@ -259,7 +259,9 @@ static void lower_one_rule(struct lower *lw, const struct rule *rule)
 		lw->expr_index = i;
 		lw->expr_steps = lw->out->n_steps;
 		op = expr_op_find(lw->expr->name);
-		if (op && op->lower)
+		if (op && op->state)
+			lower_stateful(lw, op, lw->expr);
+		else if (op)
 			op->lower(lw, lw->expr);
 		else
 			lower_block_unknown(lw, lw->expr);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The steps of a rule, and the state that they keep. What constants decide is decided here.
+ * The steps of a rule. What constants decide is decided here.
  */
 #include <assert.h>
 #include <linux/netfilter.h>
@@ -222,58 +222,4 @@ struct ir_step *lower_effect(struct lower *lw, const struct ir_effect_op *op,
 	s->effect = op;
 	s->state = state;
 	return s;
-}
-
-/* ---- state ---- */
-
-/* A front can count, because counts add up; all other state is the interpreter's alone. */
-static struct ir_state *state_get(struct lower *lw, const struct ir_effect_op *op, const void *key,
-				  uint32_t expr)
-{
-	struct ir_state *st;
-
-	if (!lw->front || (op->per_cpu && !op->may_break))
-		return ir_state_get(lw->ir, op, key, expr);
-	front_unknown(lw);
-	st = ARENA_NEW(lw->ir->arena, struct ir_state);
-	st->op = op;
-	return st;
-}
-
-struct ir_state *lower_state(struct lower *lw, const struct ir_effect_op *op)
-{
-	struct ir_state *st = state_get(lw, op, lw->rule, lw->expr_index);
-
-	st->at = lower_place(lw);
-	st->at.expr = op->name;
-	return st;
-}
-
-struct ir_state *lower_object_state(struct lower *lw, const struct ir_effect_op *op,
-				    const struct object *o)
-{
-	struct ir_state *st = state_get(lw, op, o, 0);
-
-	st->at = (struct diag_place){
-		.family = lower_family(lw),
-		.table = lw->info->chain->table,
-		.expr = op->name,
-	};
-	if (!st->object)
-		st->object = arena_strdup(lw->ir->arena, o->name);
-	return st;
-}
-
-/* A front uses no set whose elements keep something. */
-struct ir_state *lower_elem_state(struct lower *lw, const struct ir_effect_op *op, const void *key,
-				  uint32_t expr)
-{
-	struct ir_state *st = ir_state_get_elem(lw->ir, op, key, expr);
-
-	st->at = (struct diag_place){
-		.family = lower_family(lw),
-		.table = lw->info->chain->table,
-		.expr = op->name,
-	};
-	return st;
 }

@@ -29,7 +29,7 @@ static bool add_object(struct lower *lw, struct lower_set *ls, const struct set_
 	const struct expr_op *op = expr_op_find_object(ls->origin->obj_type);
 	const struct object *o =
 		e->object ? table_find_object(ls->origin->table, ls->origin->obj_type, e->object) : NULL;
-	struct ir_state *st = op && o ? op->lower_object(lw, o) : NULL;
+	struct ir_state *st = op && o ? lower_object_state(lw, op, o) : NULL;
 
 	if (!st) {
 		ls->code = "set-objects";
@@ -64,7 +64,7 @@ bool lower_elem_states(struct lower *lw, struct lower_set *ls, const struct expr
 	for (uint32_t i = 0; i < es->n; i++) {
 		const struct expr_op *op = expr_op_find(es->array[i].name);
 
-		ret[i] = op && op->lower_elem ? op->lower_elem(lw, &es->array[i], key, i) : NULL;
+		ret[i] = op && op->state ? lower_elem_state(lw, op, &es->array[i], key, i) : NULL;
 		if (!ret[i] || is_parted(ls, ret[i])) {
 			ls->code = "set-elem-state";
 			ls->why = arena_printf(lw->arena,

@@ -26,7 +26,7 @@ static const struct ir_effect_op counter_op IR_EFFECT_TABLE = {
 	.eval = eval_counter,
 };
 
-static void counter_init(struct lower *lw, struct ir_state *st, struct blob attrs)
+static bool counter_init(struct lower *lw, struct ir_state *st, struct blob attrs)
 {
 	struct ir_counter init = {
 		.packets = attr_uint(attrs, NFTA_COUNTER_PACKETS, 0),
@@ -35,37 +35,12 @@ static void counter_init(struct lower *lw, struct ir_state *st, struct blob attr
 
 	if (!st->init && (init.packets || init.bytes))
 		st->init = arena_memdup(lower_ir(lw)->arena, &init, sizeof(init));
-}
-
-static void lower_counter(struct lower *lw, const struct expr *e)
-{
-	struct ir_state *st = lower_state(lw, &counter_op);
-
-	counter_init(lw, st, e->attrs);
-	lower_effect(lw, &counter_op, st);
-}
-
-static struct ir_state *lower_counter_object(struct lower *lw, const struct object *o)
-{
-	struct ir_state *st = lower_object_state(lw, &counter_op, o);
-
-	counter_init(lw, st, o->attrs);
-	return st;
-}
-
-static struct ir_state *lower_counter_elem(struct lower *lw, const struct expr *e, const void *key,
-					   uint32_t expr)
-{
-	struct ir_state *st = lower_elem_state(lw, &counter_op, key, expr);
-
-	counter_init(lw, st, e->attrs);
-	return st;
+	return true;
 }
 
 static const struct expr_op counter EXPR_OP_TABLE = {
 	.name = "counter",
-	.lower = lower_counter,
+	.state = &counter_op,
+	.init = counter_init,
 	.object_type = NFT_OBJECT_COUNTER,
-	.lower_object = lower_counter_object,
-	.lower_elem = lower_counter_elem,
 };

@@ -36,36 +36,24 @@ static const struct ir_effect_op last_op IR_EFFECT_TABLE = {
 	.eval = eval_last,
 };
 
-static void last_init(struct ir_state *st, struct blob attrs)
+static bool last_init(struct lower *lw, struct ir_state *st, struct blob attrs)
 {
-	if (attr_uint(attrs, NFTA_LAST_SET, 0))
-		st->param[0] = attr_uint(attrs, NFTA_LAST_MSECS, 0) + 1;
-}
-
-static void lower_last(struct lower *lw, const struct expr *e)
-{
-	struct ir_state *st = lower_state(lw, &last_op);
-
-	last_init(st, e->attrs);
-	lower_effect(lw, &last_op, st);
-}
-
-static struct ir_state *lower_last_elem(struct lower *lw, const struct expr *e, const void *key,
-					uint32_t expr)
-{
-	struct ir_state *st = lower_elem_state(lw, &last_op, key, expr);
+	uint64_t ms = attr_uint(attrs, NFTA_LAST_MSECS, 0), ago = ms * 1000000;
 	struct last_state init = {.ns = lower_ir(lw)->read_ns};
-	uint64_t ago = attr_uint(e->attrs, NFTA_LAST_MSECS, 0) * 1000000;
 
-	if (!st->init && attr_uint(e->attrs, NFTA_LAST_SET, 0) && init.ns > ago) {
+	if (!attr_uint(attrs, NFTA_LAST_SET, 0))
+		return true;
+	if (!st->in_elem) {
+		st->param[0] = ms + 1;
+	} else if (!st->init && init.ns > ago) {
 		init.ns -= ago;
 		st->init = arena_memdup(lower_ir(lw)->arena, &init, sizeof(init));
 	}
-	return st;
+	return true;
 }
 
 static const struct expr_op last EXPR_OP_TABLE = {
 	.name = "last",
-	.lower = lower_last,
-	.lower_elem = lower_last_elem,
+	.state = &last_op,
+	.init = last_init,
 };

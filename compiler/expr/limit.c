@@ -87,33 +87,9 @@ static bool limit_init(struct lower *lw, struct ir_state *st, struct blob attrs)
 	return true;
 }
 
-static void lower_limit(struct lower *lw, const struct expr *e)
-{
-	struct ir_state *st = lower_state(lw, &limit_op);
-
-	if (limit_init(lw, st, e->attrs))
-		lower_effect(lw, &limit_op, st);
-}
-
-static struct ir_state *lower_limit_object(struct lower *lw, const struct object *o)
-{
-	struct ir_state *st = lower_object_state(lw, &limit_op, o);
-
-	return limit_init(lw, st, o->attrs) ? st : NULL;
-}
-
-static struct ir_state *lower_limit_elem(struct lower *lw, const struct expr *e, const void *key,
-					 uint32_t expr)
-{
-	struct ir_state *st = lower_elem_state(lw, &limit_op, key, expr);
-
-	return limit_init(lw, st, e->attrs) ? st : NULL;
-}
-
 static const struct expr_op limit EXPR_OP_TABLE = {
 	.name = "limit",
-	.lower = lower_limit,
+	.state = &limit_op,
+	.init = limit_init,
 	.object_type = NFT_OBJECT_LIMIT,
-	.lower_object = lower_limit_object,
-	.lower_elem = lower_limit_elem,
 };

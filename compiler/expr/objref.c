@@ -40,7 +40,7 @@ static void lower_name(struct lower *lw, uint32_t type, const char *name)
 	} else if (!op) {
 		block_type(lw, type);
 	} else {
-		st = op->lower_object(lw, o);
+		st = lower_object_state(lw, op, o);
 		if (st)
 			lower_effect(lw, st->op, st);
 	}

@@ -33,7 +33,7 @@ static const struct ir_effect_op quota_op IR_EFFECT_TABLE = {
 	.eval = eval_quota,
 };
 
-static void quota_init(struct lower *lw, struct ir_state *st, struct blob attrs)
+static bool quota_init(struct lower *lw, struct ir_state *st, struct blob attrs)
 {
 	struct quota_state init = {.consumed = attr_uint(attrs, NFTA_QUOTA_CONSUMED, 0)};
 
@@ -41,37 +41,12 @@ static void quota_init(struct lower *lw, struct ir_state *st, struct blob attrs)
 	st->param[P_INVERT] = attr_uint(attrs, NFTA_QUOTA_FLAGS, 0) & NFT_QUOTA_F_INV;
 	if (!st->init && init.consumed)
 		st->init = arena_memdup(lower_ir(lw)->arena, &init, sizeof(init));
-}
-
-static void lower_quota(struct lower *lw, const struct expr *e)
-{
-	struct ir_state *st = lower_state(lw, &quota_op);
-
-	quota_init(lw, st, e->attrs);
-	lower_effect(lw, &quota_op, st);
-}
-
-static struct ir_state *lower_quota_object(struct lower *lw, const struct object *o)
-{
-	struct ir_state *st = lower_object_state(lw, &quota_op, o);
-
-	quota_init(lw, st, o->attrs);
-	return st;
-}
-
-static struct ir_state *lower_quota_elem(struct lower *lw, const struct expr *e, const void *key,
-					 uint32_t expr)
-{
-	struct ir_state *st = lower_elem_state(lw, &quota_op, key, expr);
-
-	quota_init(lw, st, e->attrs);
-	return st;
+	return true;
 }
 
 static const struct expr_op quota EXPR_OP_TABLE = {
 	.name = "quota",
-	.lower = lower_quota,
+	.state = &quota_op,
+	.init = quota_init,
 	.object_type = NFT_OBJECT_QUOTA,
-	.lower_object = lower_quota_object,
-	.lower_elem = lower_quota_elem,
 };
