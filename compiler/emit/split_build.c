@@ -10,8 +10,10 @@ static struct ir_rule *push_rules(struct splitter *w, struct ir_chain *c, const 
 {
 	struct ir_rule *rules = arena_alloc(w->a, (c->n_rules + n) * sizeof(*rules));
 
-	memcpy(rules, c->rules, c->n_rules * sizeof(*rules));
-	memcpy(rules + c->n_rules, from, n * sizeof(*rules));
+	if (c->n_rules)
+		memcpy(rules, c->rules, c->n_rules * sizeof(*rules));
+	if (n)
+		memcpy(rules + c->n_rules, from, n * sizeof(*rules));
 	c->rules = rules;
 	c->n_rules += n;
 	return &rules[c->n_rules - n];

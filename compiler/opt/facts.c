@@ -280,7 +280,8 @@ static void run_chain(struct pass *p, struct opt_chain *oc)
 	const struct entry *e = &p->entries[oc->chain->id];
 	struct facts f = {.n = e->n};
 
-	memcpy(f.list, e->list, e->n * sizeof(f.list[0]));
+	if (e->n)
+		memcpy(f.list, e->list, e->n * sizeof(f.list[0]));
 	run_rules(p->ir, oc, 0, &f, p);
 }
 
