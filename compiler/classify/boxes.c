@@ -268,7 +268,7 @@ static uint32_t take_evicted(struct cls_boxes *x, uint32_t *list)
 static int build_trees(struct cls_boxes *x, struct forest *ret)
 {
 	AUTO_FREE uint32_t *list = malloc(MAX(x->n, 1u) * sizeof(*list));
-	uint32_t n = x->n, was = n;
+	uint32_t n = x->n, was;
 
 	if (!list)
 		return -ENOMEM;

@@ -43,6 +43,15 @@ static inline bool cls_record_is_empty(const struct cls_range *r)
 {
 	return r->lo > r->hi;
 }
+/* One range of a record that programs may be reading: both halves at once. */
+static inline void cls_record_store(struct cls_range *to, struct cls_range r)
+{
+	uint64_t __attribute__((may_alias)) *word = (void *)to;
+	uint64_t both;
+
+	memcpy(&both, &r, sizeof(both));
+	CLS_PUBLISH(*word, both);
+}
 
 /*
  * A way to cut a list of boxes by one field: borders, and for each box the pieces it lies in.

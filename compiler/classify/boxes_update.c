@@ -183,15 +183,6 @@ static uint32_t *best_tree(struct insertion *in, struct cls_directory *d)
 
 /* ---- elements ---- */
 
-/* Both halves at once. */
-static void store_range(struct cls_range *to, struct cls_range r)
-{
-	uint64_t both;
-
-	memcpy(&both, &r, sizeof(both));
-	CLS_PUBLISH(*(uint64_t *)to, both);
-}
-
 static int add_extra(struct cls_directory *d, uint32_t index)
 {
 	uint32_t at = 0;
@@ -222,12 +213,12 @@ int cls_boxes_insert(struct cls_head *h, const struct classify_elem *e)
 		return -ENOSPC;
 	root = best_tree(&in, d);
 	for (uint32_t f = h->n_fields; f--;) /* the first field last: until then the box is empty */
-		store_range(&r[f], in.box[f]);
+		cls_record_store(&r[f], in.box[f]);
 	err = root ? add_below(&in, root) : -ENOSPC;
 	if (err)
 		err = add_extra(d, e->index);
 	if (err)
-		store_range(&r[0], (struct cls_range){1, 0});
+		cls_record_store(&r[0], (struct cls_range){1, 0});
 	else
 		h->n_elems++;
 	return err;
@@ -246,7 +237,7 @@ int cls_boxes_delete(struct cls_head *h, const struct classify_elem *e)
 		return -ENOENT;
 	if (!(h->flags & CLS_MUTABLE))
 		return -ENOSPC;
-	store_range(&r[0], (struct cls_range){1, 0});
+	cls_record_store(&r[0], (struct cls_range){1, 0});
 	for (uint32_t i = 0; i < d->n_extra; i++)
 		if (d->extra[i] == e->index)
 			CLS_PUBLISH(d->extra[i], CLS_NONE);

@@ -20,12 +20,9 @@ static void clear_hash(struct cls_head *h)
 static void clear_boxes(struct cls_head *h)
 {
 	struct cls_directory *d = cls_at(h, (uint64_t)h->root * CLS_LINE);
-	const struct cls_range empty = {1, 0};
-	uint64_t word;
 
-	memcpy(&word, &empty, sizeof(word));
 	for (uint32_t i = 0; i < h->capacity; i++)
-		CLS_PUBLISH(*(uint64_t *)cls_record(h, i), word);
+		cls_record_store(cls_record(h, i), (struct cls_range){1, 0});
 	for (uint32_t i = 0; i < d->n_trees; i++)
 		CLS_PUBLISH(d->tree[i].root, CLS_NONE);
 	CLS_PUBLISH(d->n_extra, 0);
