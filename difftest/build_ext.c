@@ -195,7 +195,7 @@ static bool put_all_ipv4(const struct draft *d, struct packet **p)
 
 static bool put_all_tcp(const struct draft *d, struct packet **p)
 {
-	struct packet_l4 l4 = packet_find_l4((*p)->pf, (*p)->data, (*p)->len);
+	const uint32_t th = packet_find_tcp(*p);
 	struct kinds ks = {.n = 0};
 	uint8_t options[KINDS * KIND_SIZE];
 	uint32_t doff;
@@ -205,15 +205,15 @@ static bool put_all_tcp(const struct draft *d, struct packet **p)
 		return false;
 	if (!ks.n)
 		return true;
-	if (l4.proto != IPPROTO_TCP || l4.offset + 20 > (*p)->len)
+	if (!th)
 		return false;
-	doff = ((*p)->data[l4.offset + 12] >> 4) * 4u;
+	doff = ((*p)->data[th + 12] >> 4) * 4u;
 	n = join(&ks, options, 40);
 	if (n < 0 || doff < 20 || doff + (uint32_t)n > 60 ||
-	    !insert(p, l4.offset + 20, options, (uint32_t)n))
+	    !insert(p, th + 20, options, (uint32_t)n))
 		return false;
 	doff += (uint32_t)n;
-	(*p)->data[l4.offset + 12] = (uint8_t)(doff / 4 << 4 | ((*p)->data[l4.offset + 12] & 0xf));
+	(*p)->data[th + 12] = (uint8_t)(doff / 4 << 4 | ((*p)->data[th + 12] & 0xf));
 	packet_fix(*p, FIX_ALL);
 	return true;
 }

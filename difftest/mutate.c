@@ -156,17 +156,14 @@ static struct packet *ip_options(const struct packet *p, struct rng *rng)
 
 static struct packet *tcp_flags(const struct packet *p, struct rng *rng)
 {
-	struct packet_l4 l4 = packet_find_l4(p->pf, p->data, p->len);
-	struct packet *q;
+	const uint32_t th = packet_find_tcp(p);
+	struct packet *q = th ? packet_dup(p) : NULL;
 
-	if (l4.proto != IPPROTO_TCP || l4.offset + 20 > p->len)
-		return NULL;
-	q = packet_dup(p);
 	if (!q)
 		return NULL;
-	q->data[l4.offset + 13] = (uint8_t)rng_below(rng, 256);
+	q->data[th + 13] = (uint8_t)rng_below(rng, 256);
 	packet_fix(q, FIX_L4_CSUM);
-	packet_set_origin(q, "with TCP flags 0x%02x", q->data[l4.offset + 13]);
+	packet_set_origin(q, "with TCP flags 0x%02x", q->data[th + 13]);
 	return q;
 }
 
@@ -183,20 +180,18 @@ static struct packet *tcp_options(const struct packet *p, struct rng *rng)
 		{1, 1, 1, 2},  /* no room for its length */
 	};
 	static const uint8_t len[] = {4, 8, 8, 12, 4, 4, 4, 4};
-	struct packet_l4 l4 = packet_find_l4(p->pf, p->data, p->len);
-	uint32_t k = rng_below(rng, ARRAY_SIZE(options)), doff;
+	uint32_t k = rng_below(rng, ARRAY_SIZE(options)), th = packet_find_tcp(p), doff;
 	struct packet *q;
 
-	if (l4.proto != IPPROTO_TCP || l4.offset + 20 > p->len)
+	if (!th)
 		return NULL;
-	doff = (p->data[l4.offset + 12] >> 4) * 4u;
-	if (doff < 20 || doff + len[k] > 60 || l4.offset + doff > p->len)
+	doff = (p->data[th + 12] >> 4) * 4u;
+	if (doff < 20 || doff + len[k] > 60 || th + doff > p->len)
 		return NULL;
-	q = packet_insert(p, l4.offset + 20, options[k], len[k]);
+	q = packet_insert(p, th + 20, options[k], len[k]);
 	if (!q)
 		return NULL;
-	q->data[l4.offset + 12] = (uint8_t)(((doff + len[k]) / 4) << 4 |
-					    (p->data[l4.offset + 12] & 0xf));
+	q->data[th + 12] = (uint8_t)(((doff + len[k]) / 4) << 4 | (p->data[th + 12] & 0xf));
 	packet_fix(q, FIX_ALL);
 	packet_set_origin(q, "with TCP option %u", options[k][0]);
 	return q;
@@ -205,13 +200,13 @@ static struct packet *tcp_options(const struct packet *p, struct rng *rng)
 /* IPv4 or TCP options of which a byte is another: types, lengths, what is behind the last one. */
 static struct packet *changed_options(const struct packet *p, struct rng *rng)
 {
-	struct packet_l4 l4 = packet_find_l4(p->pf, p->data, p->len);
 	uint32_t from = 20, n = p->pf == NFPROTO_IPV4 ? nh_len(p) - 20 : 0, at;
+	const uint32_t th = packet_find_tcp(p);
 	struct packet *q;
 
-	if (l4.proto == IPPROTO_TCP && l4.offset + 20 <= p->len && (!n || rng_one_in(rng, 2))) {
-		from = l4.offset + 20;
-		n = MAX((p->data[l4.offset + 12] >> 4) * 4u, 20u) - 20;
+	if (th && (!n || rng_one_in(rng, 2))) {
+		from = th + 20;
+		n = MAX((p->data[th + 12] >> 4) * 4u, 20u) - 20;
 	}
 	if (!n || from + n > p->len)
 		return NULL;
@@ -229,17 +224,14 @@ static struct packet *changed_options(const struct packet *p, struct rng *rng)
 /* A header length that lies. */
 static struct packet *tcp_doff(const struct packet *p, struct rng *rng)
 {
-	struct packet_l4 l4 = packet_find_l4(p->pf, p->data, p->len);
-	struct packet *q;
+	const uint32_t th = packet_find_tcp(p);
+	struct packet *q = th ? packet_dup(p) : NULL;
 
-	if (l4.proto != IPPROTO_TCP || l4.offset + 20 > p->len)
-		return NULL;
-	q = packet_dup(p);
 	if (!q)
 		return NULL;
-	q->data[l4.offset + 12] = (uint8_t)(rng_below(rng, 16) << 4);
+	q->data[th + 12] = (uint8_t)(rng_below(rng, 16) << 4);
 	packet_fix(q, FIX_L4_CSUM);
-	packet_set_origin(q, "with TCP header length %u", (q->data[l4.offset + 12] >> 4) * 4);
+	packet_set_origin(q, "with TCP header length %u", (q->data[th + 12] >> 4) * 4);
 	return q;
 }
 
@@ -268,22 +260,22 @@ static struct packet *in_pages(const struct packet *p, struct rng *rng)
 
 static struct packet *as_gso(const struct packet *p, struct rng *rng)
 {
-	struct packet_l4 l4 = packet_find_l4(p->pf, p->data, p->len);
+	const uint32_t th = packet_find_tcp(p);
 	uint8_t pad[3000] = {0};
 	struct packet *q;
 	uint32_t doff;
 
-	if (p->is_local || l4.proto != IPPROTO_TCP || l4.offset + 20 > p->len)
+	if (p->is_local || !th)
 		return NULL;
-	doff = (p->data[l4.offset + 12] >> 4) * 4u;
-	if (doff < 20 || l4.offset + doff > p->len)
+	doff = (p->data[th + 12] >> 4) * 4u;
+	if (doff < 20 || th + doff > p->len)
 		return NULL;
 	q = packet_insert(p, p->len, pad, 1000 + rng_below(rng, 2000));
 	if (!q)
 		return NULL;
 	q->gso_type = p->pf == NFPROTO_IPV4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
 	q->gso_size = 500;
-	q->hdr_len = (uint16_t)(l4.offset + doff);
+	q->hdr_len = (uint16_t)(th + doff);
 	packet_fix(q, FIX_ALL);
 	packet_set_origin(q, "as GSO");
 	return q;

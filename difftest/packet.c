@@ -138,6 +138,13 @@ struct packet_l4 packet_find_l4(uint8_t pf, const uint8_t *data, uint32_t len)
 	return pf == NFPROTO_IPV4 ? find_l4_v4(data, len) : find_l4_v6(data, len);
 }
 
+uint32_t packet_find_tcp(const struct packet *p)
+{
+	struct packet_l4 l4 = packet_find_l4(p->pf, p->data, p->len);
+
+	return l4.proto == IPPROTO_TCP && l4.offset + 20 <= p->len ? l4.offset : 0;
+}
+
 static uint32_t sum16(uint32_t sum, const uint8_t *d, uint32_t len)
 {
 	for (uint32_t i = 0; i + 1 < len; i += 2)

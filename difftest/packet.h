@@ -57,6 +57,8 @@ struct packet_l4 {
 	bool later_fragment;
 };
 struct packet_l4 packet_find_l4(uint8_t pf, const uint8_t *data, uint32_t len);
+/* Where its TCP header is, of which 20 bytes are there; 0: nowhere. */
+uint32_t packet_find_tcp(const struct packet *p);
 
 /* Sets lengths and checksums that were left for us; see enum. */
 enum packet_fix {
