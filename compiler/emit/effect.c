@@ -99,8 +99,8 @@ static void add_to(struct gen *g, LLVMValueRef where, LLVMValueRef n)
 	LLVMValueRef v;
 
 	if (may_be_interrupted(g)) {
-		v = LLVMBuildAtomicRMW(g->b, LLVMAtomicRMWBinOpAdd, where, n,
-				       LLVMAtomicOrderingMonotonic, 0);
+		LLVMBuildAtomicRMW(g->b, LLVMAtomicRMWBinOpAdd, where, n,
+				   LLVMAtomicOrderingMonotonic, 0);
 		return;
 	}
 	v = LLVMBuildLoad2(g->b, g->i64, where, "");
