@@ -317,7 +317,7 @@ tracked() { # NS PORT: which families have a connection from that port
 }
 port=43000
 same() { # WHAT: what is tracked, how many fragments are seen
-	local v fragments_a fragments_b
+	local v
 	port=$((port + 1))
 	send probe $port
 	is "$1: conntrack is on where the interpreter has it" "$(tracked $b $port)" "$(tracked $a $port)"
