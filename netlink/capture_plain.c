@@ -4,9 +4,9 @@
  *
  * To ban an address is what a firewall is told all day, an element at a time, and libnftables takes
  * longer to start than all else does. So the batch that it would make is made here, byte for byte
- * but for a number that the kernel does not look at (tests/test_netlink_input.c), for addresses and port numbers as they are usually written, in sets
- * of one such field. Whatever has more to it is for libnftables, and so is all that may be wrong: the
- * words for it are nft's.
+ * but for a number that the kernel does not look at (tests/test_netlink_input.c), for addresses and
+ * port numbers as they are usually written, in sets of one such field. Whatever has more to it is
+ * for libnftables, and so is all that may be wrong: the words for it are nft's.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -91,10 +91,25 @@ static int family_of(const char *word)
 	return -1;
 }
 
+/* Bytes of a key, 0: of another type. The kernel does not hold the length against the type. */
+static uint32_t type_len(uint32_t type)
+{
+	switch (type) {
+	case TYPE_IPADDR:
+		return sizeof(struct in_addr);
+	case TYPE_IP6ADDR:
+		return sizeof(struct in6_addr);
+	case TYPE_INET_SERVICE:
+		return sizeof(in_port_t);
+	}
+	return 0;
+}
+
 /* A set of which an element is its key and nothing more. */
 static bool is_plain(const struct set *s)
 {
-	return !(s->flags & ~(uint32_t)NFT_SET_TIMEOUT) && s->n_fields <= 1 && s->exprs.n == 0;
+	return !(s->flags & ~(uint32_t)NFT_SET_TIMEOUT) && s->n_fields <= 1 && s->exprs.n == 0 &&
+	       s->key_len == type_len(s->key_type);
 }
 
 static bool take_set(struct plain *p, const struct ruleset *rs)

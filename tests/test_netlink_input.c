@@ -3,6 +3,7 @@
  * The ways in, without a kernel: what libnftables makes of files of all kinds, and of what is none.
  */
 #include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
@@ -261,6 +262,9 @@ static void test_not_plain(void **state UNUSED)
 	for (int i = 1; i <= 64; i++)
 		sprintf(many + strlen(many), ", 10.0.0.%d", i);
 	assert_int_equal(nft_capture_plain(strcat(many, " }"), rs, &b), -EOPNOTSUPP);
+	/* Somebody's own set, whose keys are no addresses though it says so. */
+	table_find_set(ruleset_find_table(rs, NFPROTO_IPV4, "t"), "a")->key_len = 64;
+	assert_int_equal(nft_capture_plain("add element ip t a { 192.0.2.1 }", rs, &b), -EOPNOTSUPP);
 	ruleset_free(rs);
 }
 
