@@ -15,7 +15,8 @@
 
 #include "../netlink/nfnl.h"
 
-UNUSED static int capture(struct nft_input *in, struct batch *ret, char **ret_said)
+UNUSED static int capture_with(enum nft_kernel kernel, struct nft_input *in, struct batch *ret,
+			       char **ret_said)
 {
 	char *said = NULL;
 	size_t len = 0;
@@ -23,7 +24,7 @@ UNUSED static int capture(struct nft_input *in, struct batch *ret, char **ret_sa
 	int err;
 
 	diags_init(&ds);
-	in->kernel = NFT_KERNEL_MODEL;
+	in->kernel = kernel;
 	in->err = in->out = open_memstream(&said, &len);
 	err = nft_capture(in, &ds, ret);
 	fclose(in->err);
@@ -33,6 +34,11 @@ UNUSED static int capture(struct nft_input *in, struct batch *ret, char **ret_sa
 		free(said);
 	diags_fini(&ds);
 	return err;
+}
+
+UNUSED static int capture(struct nft_input *in, struct batch *ret, char **ret_said)
+{
+	return capture_with(NFT_KERNEL_MODEL, in, ret, ret_said);
 }
 
 UNUSED static struct ruleset *model_of(struct nft_input *in)

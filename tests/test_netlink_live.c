@@ -4,17 +4,10 @@
  * the file's batch applied to the model, as the events of nft's own commit, and as our commit of the
  * captured batch. Needs root; each change has a network namespace of its own.
  */
-#include <errno.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "../netlink/nfnl.h"
+#include "netlink_model.h"
 
 #define GROUP_NFTABLES 7 /* NFNLGRP_NFTABLES */
 
@@ -125,22 +118,11 @@ static struct ruleset *dump(void)
 	return rs;
 }
 
-static char *text_of(const struct ruleset *rs)
-{
-	struct nft_list_options opt = {0};
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-
-	assert_int_equal(nft_list(rs, "list ruleset", &opt, out, stderr), 0);
-	fclose(out);
-	return text;
-}
-
 static void assert_same(const struct ruleset *ours, const struct ruleset *kernels,
 			const char *what)
 {
-	char *a = text_of(ours), *b = text_of(kernels);
+	const struct nft_list_options opt = {0};
+	char *a = list(ours, opt), *b = list(kernels, opt);
 
 	if (strcmp(a, b) != 0)
 		fail_msg("%s:\n-- ours --\n%s\n-- the kernel's --\n%s", what, a, b);
@@ -171,23 +153,6 @@ static void expand(const char *change, const struct ruleset *rs, char *out, size
 		}
 	}
 	out[len] = '\0';
-}
-
-static int capture(const char *commands, const struct ruleset *model, struct batch *ret,
-		   char **ret_err)
-{
-	struct nft_input in = {.commands = commands, .kernel = NFT_KERNEL_REAL, .model = model};
-	size_t len = 0;
-	struct diags ds;
-	int err;
-
-	in.err = open_memstream(ret_err, &len);
-	in.out = in.err;
-	diags_init(&ds);
-	err = nft_capture(&in, &ds, ret);
-	diags_fini(&ds);
-	fclose(in.err);
-	return err;
 }
 
 static int open_events(void)
@@ -225,6 +190,7 @@ static void check_change(const char *change)
 {
 	struct ruleset *before, *followed, *after, *committed;
 	char commands[4096], *said = NULL;
+	struct nft_input in = {.commands = commands};
 	struct batch b = {0};
 	struct diags ds;
 	int events, err;
@@ -235,7 +201,7 @@ static void check_change(const char *change)
 	followed = dump();
 	expand(change, before, commands, sizeof(commands));
 	/* Nothing of this may reach the ruleset. */
-	if (capture(commands, NULL, &b, &said) != 0)
+	if (capture_with(NFT_KERNEL_REAL, &in, &b, &said) != 0)
 		fail_msg("%s: %s", commands, said);
 	committed = dump();
 	assert_same(before, committed, "captured only");
@@ -289,8 +255,10 @@ static void test_refused(void **state UNUSED)
 	assert_true(run_nft(setup));
 	before = dump();
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		struct nft_input in = {.commands = refused[i]};
+
 		said = NULL;
-		assert_int_equal(capture(refused[i], NULL, &b, &said), -EINVAL);
+		assert_int_equal(capture_with(NFT_KERNEL_REAL, &in, &b, &said), -EINVAL);
 		if (!strstr(said, "Error") || !strchr(said, '^'))
 			fail_msg("%s: said: %s", refused[i], said);
 		assert_null(b.data);
