@@ -21,6 +21,7 @@ tap_finish() {
 		"$NFT_BPF" --netns "$n" give >/dev/null 2>&1
 		ip netns del "$n" 2>/dev/null
 	done
+	mountpoint -q "$tmp/bpf" && umount -l "$tmp/bpf"
 	rm -rf "$tmp"
 }
 trap tap_finish EXIT
@@ -70,18 +71,66 @@ skip_all() {
 }
 [ "$(id -u)" = 0 ] || skip_all "needs root"
 
-# netns NAME…: scratch namespaces with lo up, removed at the end. Without duplicate address detection:
-# for up to two seconds after a link came up a router's link-local address is tentative, and one
-# that forwards asks for no neighbour meanwhile (ndisc_send_ns()).
+# netns NAME…: scratch namespaces with lo up, removed at the end. Quiet ones: no router is asked for, no
+# group reported; and without duplicate address detection: for up to two seconds after a link came up a
+# router's link-local address is tentative, and one that forwards asks for no neighbour meanwhile
+# (ndisc_send_ns()). One of that name is what a killed run has left.
 netns() {
 	local n
 	for n; do
+		[ ! -e "/run/netns/$n" ] || ip netns del "$n"
 		ip netns add "$n"
 		tap_namespaces+=("$n")
-		in_ns "$n" sysctl -qw net.ipv6.conf.default.accept_dad=0
+		in_ns "$n" sysctl -qw net.ipv6.conf.default.accept_dad=0 \
+			net.ipv6.conf.default.router_solicitations=0 \
+			net.ipv6.conf.default.mldv2_unsolicited_report_interval=2000000000
 		ip -n "$n" link set lo up
 	done
 }
+# gc_is_allowed: only where all processes are seen (PROC_PID_INIT_INO), not in a container.
+gc_is_allowed() { [ "$(stat -Lc %i /proc/self/ns/pid)" = $((0xEFFFFFFC)) ]; }
+# own_bpffs: from here on pins are on a bpffs of the test's own, where no other nft-bpf's gc sees them.
+own_bpffs() {
+	mkdir "$tmp/bpf" && mount -t bpf bpf "$tmp/bpf" && export NFT_BPF_BPFFS=$tmp/bpf
+}
+
+# A machine that stalls fails no test. What comes about by itself is waited for; what has to be seen in
+# time is tried again when it was not.
+
+# wait_for COMMAND…: until it succeeds; false after a minute.
+wait_for() {
+	local end=$((SECONDS + 60))
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+# settled: the packets that were sent have arrived, those too that ksoftirqd is late with.
+settled() { wait_for backlog_is_empty; }
+backlog_is_empty() {
+	local words
+	while read -ra words; do # softnet_seq_show()
+		[ $((16#${words[11]})) = 0 ] || return 1
+	done </proc/net/softnet_stat
+}
+# clock: starts it. by MS: is it no later than that? at MS: goes on at that time.
+clock() { clock_start=${EPOCHREALTIME/[.,]/}; }
+elapsed() { echo $(((${EPOCHREALTIME/[.,]/} - clock_start) / 1000)); } # ms
+by() { [ "$(elapsed)" -le "$1" ]; }
+at() {
+	local ms=$(($1 - $(elapsed)))
+	[ $ms -le 0 ] || sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+}
+# in_time COMMAND…: again until it says, by `by`, that the machine was quick enough for what it has seen.
+in_time() {
+	local i
+	for i in {1..20}; do
+		"$@" && return
+		echo "# not in time: $*"
+	done
+	return 1
+}
+
 # in_ns NAME COMMAND…: without ip's remount of /sys.
 in_ns() {
 	local n=$1
@@ -114,10 +163,11 @@ nb() { # nb NS ARGS…
 serve() {
 	local n=$1
 	shift
-	nsenter --net="/run/netns/$n" python3 - "$@" <<'PY' & # not in_ns: killing its shell leaves this
+	rm -f "$tmp/serving"
+	nsenter --net="/run/netns/$n" python3 - "$tmp/serving" "$@" <<'PY' & # not in_ns: killing its shell leaves this
 import selectors, socket, sys
 sel = selectors.DefaultSelector()
-for port in map(int, sys.argv[1:]):
+for port in map(int, sys.argv[2:]):
     for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
         s = socket.socket(socket.AF_INET6, kind)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,6 +175,7 @@ for port in map(int, sys.argv[1:]):
         if kind == socket.SOCK_STREAM:
             s.listen(16)
         sel.register(s, selectors.EVENT_READ, kind)
+open(sys.argv[1], "w").close()
 while True:
     for key, _ in sel.select():
         s = key.fileobj
@@ -139,24 +190,31 @@ while True:
             except OSError:
                 pass
 PY
-	sleep 0.4
+	wait_for test -e "$tmp/serving"
 }
-# tcp NS ADDRESS PORT: connects and reads; udp: sends and hears the echo. Patience for a busy machine,
-# 1 s under `not`.
+# tcp NS ADDRESS PORT: connects and reads to the end, so that nothing of the connection comes later; udp:
+# sends and hears the echo. Patience for a busy machine, 1 s under `not`.
 tcp() {
 	in_ns "$1" python3 -c "
 import socket
-s = socket.create_connection(('$2', $3), ${patience:-5}); s.settimeout(${patience:-5})
-assert s.recv(2) == b'ok'"
+s = socket.create_connection(('$2', $3), ${patience:-20}); s.settimeout(${patience:-20})
+assert s.recv(2) == b'ok' and s.recv(1) == b''"
 }
 udp() {
 	in_ns "$1" python3 -c "
 import socket
 f = socket.AF_INET6 if ':' in '$2' else socket.AF_INET
-s = socket.socket(f, socket.SOCK_DGRAM); s.settimeout(${patience:-5})
+s = socket.socket(f, socket.SOCK_DGRAM); s.settimeout(${patience:-20})
 s.sendto(b'hi', ('$2', $3)); assert s.recv(8) == b'hi'"
 }
-png() { in_ns "$1" ping -c1 -W"${patience:-5}" "$2"; }
+png() { in_ns "$1" ping -c1 -W"${patience:-20}" "$2"; }
+# answers NS SOURCE DESTINATION: a ping is answered; silent: it is not, and was sent.
+answers() { in_ns "$1" ping -c1 -W"${patience:-20}" -q -I "$2" "$3" >/dev/null; }
+silent() {
+	local patience=0.2
+	answers "$@"
+	[ $? = 1 ]
+}
 # counter NS TABLE CHAIN COMMENT [nft]: packets of the commented rule, ours or (nft) the kernel's.
 counter() {
 	if [ "${5:-}" = nft ]; then

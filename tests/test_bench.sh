@@ -10,11 +10,8 @@ smoke() {
 ok "all contestants decide rightly" smoke
 "$top_srcdir/bench/run" --build "$top_builddir" --smoke lin-inet-10 2>/dev/null &
 pid=$!
-for _ in {1..50}; do
-	ip netns | grep -q "bench-$pid-base" && break
-	sleep 0.1
-done
-like "namespaces of its own" "$(ip netns)" "bench-$pid-base"
+has_begun() { [ -e "/run/netns/bench-$pid-base" ]; }
+ok "namespaces of its own" wait_for has_begun
 wait $pid
 is "none of them is left" "$(ip netns | grep "bench-$pid-")" ""
 ok "a cost is measured" smoke --rounds 2 --sample-ms 1 --only floor,nft -o "$tmp/out" lin-inet-10

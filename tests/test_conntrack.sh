@@ -285,7 +285,7 @@ PY
 
 send() {
 	in_ns $s python3 "$tmp/packets.py" "$@" >/dev/null
-	sleep 0.2
+	settled
 }
 seen() { sed 's/ *# handle.*//'; }
 in_ns $a nft -f "$tmp/writes.nft"

@@ -85,12 +85,13 @@ if [ -x "$(command -v tcpdump)" ]; then
 	addr "$a" eth0 198.51.100.1/24
 	addr "$b" eth0 198.51.100.2/24
 	serve "$b" 80 1500
-	nsenter --net="/run/netns/$b" tcpdump -q -U -i eth0 -w "$tmp/own.pcap" 2>"$tmp/tcpdump" &
+	nsenter --net="/run/netns/$b" tcpdump -q -U --immediate-mode -i eth0 -w "$tmp/own.pcap" 2>"$tmp/tcpdump" &
 	dump=$!
-	for _ in $(seq 50); do grep -q listening "$tmp/tcpdump" && break; sleep 0.1; done
+	wait_for grep -q listening "$tmp/tcpdump"
 	ok "traffic" tcp "$a" 198.51.100.2 80
 	ok "more of it" udp "$a" 198.51.100.2 1500
-	sleep 1
+	last() { tcpdump -n -r "$tmp/own.pcap" udp src port 1500 2>/dev/null | grep -q .; }
+	wait_for last
 	kill $dump
 	wait $dump 2>/dev/null
 	is "one's own traffic: equal" "$(status difftest -f "$tmp/a.nft" --pcap "$tmp/own.pcap")" 0

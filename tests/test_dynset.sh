@@ -29,13 +29,15 @@ listing() {
 	sed -e 's/ expires [0-9a-z]*//g' -e 's/, *$/,/' | tr -d '\n\t' | sed 's/[{},]/&\n/g' |
 		sed 's/^ *//' | sort
 }
-same() { # WHAT LIST-COMMAND…
-	local what=$1 want got
+note() { # NAME LIST-COMMAND…: both listings of now
+	local name=$1
 	shift
-	want=$(in_ns $k nft list "$@" | listing)
-	got=$(nb $b list "$@" | listing)
-	is "$what" "$(md5sum <<<"$got")" "$(md5sum <<<"$want")"
-	[ "$got" = "$want" ] || diff <(echo "$got") <(echo "$want") | head -n 10 | sed 's/^/# /'
+	in_ns $k nft list "$@" | listing >"$tmp/$name.k"
+	nb $b list "$@" | listing >"$tmp/$name.b"
+}
+same() { # WHAT NAME: of that time
+	is "$1" "$(md5sum <"$tmp/$2.b")" "$(md5sum <"$tmp/$2.k")"
+	diff "$tmp/$2.b" "$tmp/$2.k" | head -n 10 | sed 's/^/# /'
 }
 elements() { "$@" | tr ',' '\n' | grep -cE '11\.[0-9]+\.[0-9]+\.[0-9]+'; }
 
@@ -56,16 +58,27 @@ table ip t {
 	}
 }
 NFT
+blocked() { # all of it before the first one is released
+	load || return 0
+	clock
+	send 22 0 10000 0
+	count=$(elements nb $b list set ip t blocklist)
+	note blocked ruleset
+	send 22 0 300 2
+	note stays chain ip t input
+	by 24500
+}
 ok "a blocklist and a meter are compiled" load
-send 22 0 10000 0
-is "those of more than ten are on the list" "$(elements nb $b list set ip t blocklist)" 2664
-same "the same sources are blocked" ruleset
-send 22 0 300 2
-same "what is blocked stays so" chain ip t input
-sleep 25.2
+in_time blocked
+is "those of more than ten are on the list" "$count" 2664
+same "the same sources are blocked" blocked
+same "what is blocked stays so" stays
+clock
+at 25200
 is "all are released" "$(elements nb $b list set ip t blocklist)" 0
 send 22 0 300 1
-same "who comes again, too early for his rate" ruleset
+note again ruleset
+same "who comes again, too early for his rate" again
 
 # ---- a full set ----
 cat >"$tmp/rules.nft" <<'NFT'
@@ -74,7 +87,7 @@ table ip t {
 		type ipv4_addr
 		size 100
 		flags dynamic,timeout
-		timeout 2s
+		timeout 3s
 	}
 	set every {
 		type ipv4_addr . inet_proto
@@ -92,19 +105,42 @@ table ip t {
 	}
 }
 NFT
+# room SET N REST: the kernel counts elements until it has collected them. Has the set room for N?
+room() {
+	local i some=
+	for ((i = 1; i <= $2; i++)); do
+		some+="10.0.$((i >> 8)).$((i & 255))$3,"
+	done
+	in_ns $k nft "add element ip t $1 { $some }" && in_ns $k nft "delete element ip t $1 { $some }"
+}
+full() {
+	load || return 0
+	clock
+	send 23 0 300 1
+	note full ruleset
+	by 2900 || return
+	at 3200
+	wait_for room few 100 ""
+	clock
+	send 23 200 150 1
+	note room ruleset
+	by 2900
+}
 ok "sets that get full" load
-send 23 0 300 1
-same "the first ones are in it, for others the rule ends" ruleset
-sleep 3.2
-send 23 200 150 1
-same "when they have expired there is room" ruleset
+in_time full
+same "the first ones are in it, for others the rule ends" full
+same "when they have expired there is room" room
+at 3200
 send 24 0 600 3
-same "elements count, up to the set's size" ruleset
+note count ruleset
+same "elements count, up to the set's size" count
 send 25 0 200 1
-same "deleted ones are gone" ruleset
-sleep 1.2 # until the kernel has collected them
+note gone ruleset
+same "deleted ones are gone" gone
+wait_for room every 200 " . tcp"
 send 24 590 100 1
-same "and leave room" chain ip t input
+note left chain ip t input
+same "and leave room" left
 
 # ---- times ----
 cat >"$tmp/rules.nft" <<'NFT'
@@ -112,12 +148,12 @@ table ip t {
 	set seen {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 4s
+		timeout 8s
 	}
 	set once {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 4s
+		timeout 8s
 	}
 	set loud {
 		type ipv4_addr
@@ -131,7 +167,7 @@ table ip t {
 	set fresh {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 4s
+		timeout 8s
 	}
 	set bare {
 		type ipv4_addr
@@ -151,28 +187,44 @@ table ip t {
 	}
 }
 NFT
+times() { # each of the listings while none of the elements in it ends
+	load || return 0
+	clock
+	send 30 0 10 5
+	send 26 0 50 1
+	at 4800
+	send 26 0 25 1
+	send 27 0 60 1
+	note there ruleset
+	by 7900 || return
+	at 10000
+	send 30 0 5 4
+	note fresh set ip t fresh
+	send 27 0 60 1
+	note longer ruleset
+	by 12700 || return
+	at 16000
+	send 27 0 60 1
+}
 ok "updates, additions, quotas, maps" load
-send 30 0 10 5
-send 26 0 50 1
-sleep 2.4
-send 26 0 25 1
-send 27 0 60 1
-same "all are there" ruleset
-sleep 2.4
-send 30 0 5 4
-same "an element that begins anew forgets what it kept" set ip t fresh
-send 27 0 60 1
-same "an update prolongs, an addition does not" ruleset
-sleep 2.4
-send 27 0 60 1
-same "none is left" ruleset
+in_time times
+same "all are there" there
+same "an element that begins anew forgets what it kept" fresh
+same "an update prolongs, an addition does not" longer
+note none chain ip t input
+same "none is left" none
 send 31 0 4 3
-same "elements without a limit are let pass, others have one" chain ip t input
+note bare chain ip t input
+same "elements without a limit are let pass, others have one" bare
 send 28 0 20 1
 send 28 0 10 3
-same "quotas and counters of elements" ruleset
+note loud set ip t loud
+same "quotas and counters of elements" loud
+note caught chain ip t input
+same "who is over it" caught
 send 29 0 10 2
-same "data of a map: the first one stays" ruleset
+note ports map ip t ports
+same "data of a map: the first one stays" ports
 
 # ---- two at once ----
 ok "again" load

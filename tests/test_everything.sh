@@ -62,14 +62,16 @@ for i in range(600):
         packets.append(packet(src, 17, udp(sp, random.choice((53, 60000, 60500, 61000, 7))), 6))
     else:
         packets.append(packet(src, 1, struct.pack("!BBHI", random.choice((8, 3, 11, 0)), 0, 0, i), 2))
+outs = []
 for dev in "toa", "tob":
-    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    s.bind((dev, 0))
-    for p in packets:
+    outs.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+    outs[-1].bind((dev, 0))
+for p in packets:
+    for s in outs:
         s.send(p)
 PY
 ok "packets are sent" in_ns $s python3 "$tmp/packets.py"
-sleep 0.5
+settled
 # An element's time to live is another a moment later.
 state() { sed -E 's/ expires [0-9hms]+//'; }
 in_ns $a nft list ruleset | state >"$tmp/interpreted"

@@ -33,7 +33,7 @@ is "syntax error: nft's own words" "$(nb $n -f "$tmp/syntax.nft" 2>&1)" \
 	"$(in_ns $n nft -f "$tmp/syntax.nft" 2>&1)"
 refused "missing file" 1 'No such file' -f "$tmp/missing.nft"
 refused "a directory" 1 '.' -f "$tmp"
-head -c 4096 /dev/urandom >"$tmp/binary.nft"
+python3 -c 'import random, sys; random.seed(1); sys.stdout.buffer.write(random.randbytes(4096))' >"$tmp/binary.nft"
 refused "a binary file" 1 '.' -f "$tmp/binary.nft"
 echo 'table ip x { chain c { type filter hook input priority 0; iif nosuchdev drop; }; }' >"$tmp/dev.nft"
 refused "unknown interface" 1 'nosuchdev' -f "$tmp/dev.nft"
@@ -131,13 +131,16 @@ out=$(NFT_BPF_BPFFS=/dev/null nb $n -f "$tmp/good.nft" 2>&1)
 like "no bpffs: said" "$out" "/dev/null"
 
 # A namespace that goes away: its programs are seen, and gc removes them.
+own_bpffs # no other gc may come before this one
 m=in-gone-$$
 netns $m
 inode=$(stat -Lc %i /run/netns/$m)
 ok "load in a namespace" nb $m -f "$tmp/good.nft"
 ip netns del $m
 like "status --all shows it" "$("$NFT_BPF" status --all)" "$inode"
-like "gc -c names it" "$("$NFT_BPF" gc -c)" "$inode.*would"
-like "gc removes it" "$("$NFT_BPF" gc)" "$inode.*removed"
-ok "nothing is left of it" test ! -e /sys/fs/bpf/nft-bpf/net-$inode
+if gc_is_allowed; then
+	like "gc -c names it" "$("$NFT_BPF" gc -c)" "$inode.*would"
+	like "gc removes it" "$("$NFT_BPF" gc)" "$inode.*removed"
+	ok "nothing is left of it" test ! -e "$tmp/bpf/nft-bpf/net-$inode"
+fi
 plan

@@ -35,9 +35,13 @@ for i in range(1, 10):
             else:
                 c.sendto(b"x" * (i + p), ("10.9.0.100", p))
     c.close()
+def late():  # what ksoftirqd still has to do, as in lib.sh
+    with open("/proc/net/softnet_stat") as f:
+        return any(int(line.split()[11], 16) for line in f)
 while True:
+    waits = late()
     ready = select.select(servers, [], [], 0.05)[0]
-    if not ready:
+    if not ready and not waits:
         break
     for s in ready:
         _, (a, _) = s.recvfrom(999)

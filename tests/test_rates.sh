@@ -22,15 +22,23 @@ table ip t {
 }
 NFT
 cat >"$tmp/send.py" <<'PY'
-import os, socket, sys, time
-os.sched_setaffinity(0, {int(sys.argv[2]) % os.cpu_count()})
+# RATE CPU SECONDS NAMESPACE…: each packet into each of them, so that a pause of this process is one of both.
+import ctypes, os, socket, sys, time
+cpus = sorted(os.sched_getaffinity(0))
+os.sched_setaffinity(0, {cpus[int(sys.argv[2]) % len(cpus)]})
 rate, seconds = float(sys.argv[1]), float(sys.argv[3])
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+socks = []
+for name in sys.argv[4:]:
+    with open("/run/netns/" + name) as f:
+        if ctypes.CDLL(None).setns(f.fileno(), 0):
+            sys.exit("setns: " + name)
+    socks.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 start = time.monotonic()
 for i in range(int(rate * seconds)):
     while time.monotonic() < start + i / rate:
         time.sleep(min(0.001, 1 / rate))
-    s.sendto(bytes(72), ("127.0.0.1", 7000))  # 100 bytes in all
+    for s in socks:
+        s.sendto(bytes(72), ("127.0.0.1", 7000))  # 100 bytes in all
 PY
 count() { # WHAT COMMAND…
 	local what=$1
@@ -47,11 +55,9 @@ for times in 1 2 8; do
 	in_ns $a nft -f "$tmp/a.nft"
 	ok "nft-bpf -f" nb $b --require-bpf -f "$tmp/a.nft"
 	pids=()
-	for n in $a $b; do
-		for cpu in 0 1; do
-			nsenter --net=/run/netns/$n python3 "$tmp/send.py" $((times * 500)) $cpu "$each" &
-			pids+=($!)
-		done
+	for cpu in 0 1; do
+		python3 "$tmp/send.py" $((times * 500)) $cpu "$each" $a $b &
+		pids+=($!)
 	done
 	wait "${pids[@]}"
 	is "$times times the rate: as much is sent" "$(count sent nb $b)" "$(count sent in_ns $a nft)"

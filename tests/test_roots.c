@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,8 +49,11 @@ static void lo_up(void)
 	close(fd);
 }
 
-/* Input over lo: the sender sees nothing of a drop, the receiver does. */
-static bool passes(void)
+/*
+ * Input over lo: the sender sees nothing of a drop, the receiver does. Of a datagram that passes it
+ * may be a little late, when ksoftirqd is busy.
+ */
+static bool arrives(int patience_ms)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
 	socklen_t len = sizeof(to);
@@ -60,10 +64,20 @@ static bool passes(void)
 	assert_int_equal(bind(rx, (struct sockaddr *)&to, sizeof(to)), 0);
 	assert_int_equal(getsockname(rx, (struct sockaddr *)&to, &len), 0);
 	assert_int_equal(sendto(tx, &c, 1, 0, (struct sockaddr *)&to, len), 1);
-	got = recv(rx, &c, 1, 0) == 1;
+	got = poll(&(struct pollfd){ .fd = rx, .events = POLLIN }, 1, patience_ms) == 1;
 	close(rx);
 	close(tx);
 	return got;
+}
+
+static bool passes(void)
+{
+	return arrives(20000);
+}
+
+static bool is_dropped(void)
+{
+	return !arrives(50);
 }
 
 static struct runtime *open_rt(void)
@@ -95,13 +109,13 @@ static void test_flip(void **state UNUSED)
 
 	assert_true(passes());
 	load(rt, NF_DROP);
-	assert_false(passes());
+	assert_true(is_dropped());
 	load(rt, NF_ACCEPT);
 	assert_true(passes());
 	load(rt, NF_DROP);
-	assert_false(passes());
+	assert_true(is_dropped());
 	rt_close(rt);
-	assert_false(passes()); /* outlives the descriptors */
+	assert_true(is_dropped()); /* outlives the descriptors */
 }
 
 static void test_reopen(void **state UNUSED)
@@ -129,7 +143,7 @@ static void test_empty_slot(void **state UNUSED)
 	assert_int_equal(root_set_verdict(r, gen & 1, NF_DROP), 0);
 	assert_true(passes());
 	gen_flip(rt, gen);
-	assert_false(passes());
+	assert_true(is_dropped());
 	assert_int_equal(root_set_verdict(r, gen & 1, NF_ACCEPT), 0);
 	assert_true(passes());
 	rt_close(rt);

@@ -6,7 +6,7 @@
 
 r=rt-r-$$
 netns $r
-dir() { echo "/sys/fs/bpf/nft-bpf/net-$(stat -Lc %i "/run/netns/$1")"; }
+dir() { echo "${NFT_BPF_BPFFS:-/sys/fs/bpf}/nft-bpf/net-$(stat -Lc %i "/run/netns/$1")"; }
 json() { # json NS EXPRESSION over st
 	nb "$1" status -j | python3 -c "
 import json, sys
@@ -18,7 +18,7 @@ input() { # input PRIORITY POLICY RULE…: a table of one input chain
 	printf '\t\t%s\n' "${@:3}"
 	printf '\t}\n}\n'
 }
-ping4() { in_ns $r ping -q -c1 -W1 127.0.0.1 >/dev/null; }
+ping4() { answers $r 127.0.0.1 127.0.0.1; }
 count() { # of the rule commented "n"; packets
 	nb $r list ruleset | sed -n 's/.*counter packets \([0-9]*\) .*comment "n".*/\1/p'
 }
@@ -144,13 +144,15 @@ ok "awake" not grep -q dormant <<<"$(in_ns $r nft list ruleset)"
 
 # ---- two at once ----
 nb $r -f "$tmp/init.nft"
-exec 9<"$(dir $r)"
-flock -x 9
-(sleep 0.5; flock -u 9) &
-before=$(date +%s%N)
-ok "a second one waits for the lock" nb $r take
-ok "and did wait" test $(($(date +%s%N) - before)) -gt 300000000
-exec 9<&-
+mkfifo "$tmp/hold"
+flock -o "$(dir $r)" cat "$tmp/hold" &
+exec 9>"$tmp/hold"
+"$NFT_BPF" --netns $r take >/dev/null 2>&1 9<&- &
+second=$!
+waits() { grep -q -- "-> FLOCK .* $second " /proc/locks; }
+ok "a second one waits for the lock" wait_for waits
+exec 9>&-
+ok "and goes on when it has it" wait $second
 
 # ---- bpffs ----
 ok "from ip netns exec, which hides bpffs" ip netns exec $r "$NFT_BPF" -f "$tmp/init.nft"
@@ -163,31 +165,44 @@ like "that is told" "$text" "Read-only"
 umount "$tmp/ro"
 
 # ---- namespaces ----
+nb $r give # from here on no other gc may come before this one
+own_bpffs
+nb $r -f "$tmp/a.nft"
 d=rt-d-$$
-ip netns add $d
+netns $d
 nb $d -f "$tmp/a.nft"
 dead=$(dir $d)
 like "status --all tells names" "$("$NFT_BPF" --all status)" "$d"
 ip netns del $d
 ok "the links of a deleted namespace stay" test -e "$dead/generation"
 like "status --all tells of it" "$("$NFT_BPF" --all status)" "without a name"
-like "gc removes it" "$("$NFT_BPF" gc)" "${dead##*-}"
-ok "its pins are gone" test ! -e "$dead"
+if gc_is_allowed; then
+	like "gc removes it" "$("$NFT_BPF" gc)" "${dead##*-}"
+	ok "its pins are gone" test ! -e "$dead"
+else
+	like "gc must see all processes" "$("$NFT_BPF" gc 2>&1)" "initial pid namespace"
+fi
 ok "the living one's are not" test -e "$(dir $r)/generation"
 netns $d
-nsenter --net=/run/netns/$d sleep 60 &
+nsenter --net=/run/netns/$d sleep 600 &
 sleeper=$!
+inside() { [ "/proc/$sleeper/ns/net" -ef "/run/netns/$d" ]; }
+wait_for inside
 nb $d -f "$tmp/a.nft"
 alive=$(dir $d)
 umount "/run/netns/$d" # nameless, but a process is in it
-sleep 0.1
-"$NFT_BPF" gc >/dev/null
+"$NFT_BPF" gc >/dev/null 2>&1
 ok "gc leaves a namespace with a process" test -e "$alive/generation"
 kill $sleeper
 wait $sleeper
 rm -f "/run/netns/$d"
-"$NFT_BPF" gc >/dev/null
-ok "and removes it when that has ended" test ! -e "$alive"
+if gc_is_allowed; then
+	"$NFT_BPF" gc >/dev/null
+	ok "and removes it when that has ended" test ! -e "$alive"
+fi
+nb $r give
+umount "$tmp/bpf"
+unset NFT_BPF_BPFFS
 
 # ---- sizes and names ----
 long=$(printf 'x%.0s' $(seq 127))
@@ -205,10 +220,13 @@ nb $r -f "$tmp/init.nft"
 is "status takes less than 10 ms" "$(python3 - "$NFT_BPF" $r <<'PY'
 import subprocess, sys, time
 best = 1.0
-for _ in range(20):
+end = time.monotonic() + 60 # others may use the machine
+for i in range(10000):
     t = time.monotonic()
     subprocess.check_call([sys.argv[1], "--netns", sys.argv[2], "status"], stdout=subprocess.DEVNULL)
     best = min(best, time.monotonic() - t)
+    if i >= 20 and (best < 0.01 or time.monotonic() > end):
+        break
 print(best < 0.01 or best)
 PY
 )" True
@@ -216,11 +234,13 @@ PY
 # Hooks of others, of which nothing is known but that a priority is taken, are not crossed.
 nb $r flush ruleset
 gen=$(dirname "$NFT_BPF")/bench
-(echo "attach $r empty 1 6"; echo "attach $r empty 1 9"; sleep 30) | "$gen/bench-gen" "$gen/gen.bpf.o" >"$tmp/gen" &
-for i in $(seq 50); do
-	[ "$(wc -l <"$tmp/gen")" = 2 ] && break
-	sleep 0.1
-done
+mkfifo "$tmp/words"
+"$gen/bench-gen" "$gen/gen.bpf.o" <"$tmp/words" >"$tmp/gen" &
+others=$!
+exec 8>"$tmp/words"
+printf '%s\n' "attach $r empty 1 6" "attach $r empty 1 9" >&8
+attached() { [ "$(wc -l <"$tmp/gen")" = 2 ]; }
+wait_for attached
 at() { nb $r status -j | python3 -c "
 import json, sys
 print([p['attached'] for c in json.load(sys.stdin)['chains'] for p in c['programs'] if p['pf'] == 2])"; }
@@ -237,7 +257,8 @@ is "… goes between" "$(at)" "[7]"
 nb $r give
 chain_at 6 | in_ns $r nft -f -
 ok "take, where one has the place of the chain" nb $r take
-kill %% 2>/dev/null
+exec 8>&- # they end
+wait $others
 
 # ---- tables that plain nft makes anew, of the same names and handles ----
 nb $r give

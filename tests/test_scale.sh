@@ -33,7 +33,8 @@ ok "as many instructions for 5,000 services ($large) as for 500 ($small)" \
 
 ruleset rules 100000
 ok "100,000 rules in a chain" nb $n --require-bpf -f "$tmp/rules-100000.nft"
-ok "one of them drops" not in_ns $n ping -c1 -W0.3 -q -I 10.0.0.3 127.0.0.1
+ip -n $n addr add 10.0.0.3/32 dev lo
+ok "one of them drops" silent $n 10.0.0.3 127.0.0.1
 
 # Programs in parts: split small, so that all ways from part to part are gone.
 parts=$top_srcdir/testdata/difftest/parts.nft
@@ -45,7 +46,7 @@ for size in 200 400 1000; do
 	like "parts of $size: several" "$(nb $n status)" 'v4_input_0: .* in [0-9]+ parts$'
 done
 NFT_BPF_SPLIT=20000 scales mixed 600 600 1
-blocked() { not in_ns $n ping -c1 -W0.3 -q 127.0.0.1; }
+blocked() { silent $n 127.0.0.1 127.0.0.1; }
 cat >"$tmp/parts.nft" <<-EOF
 	flush ruleset
 	table ip t {
@@ -63,7 +64,7 @@ state=/sys/fs/bpf/nft-bpf/net-$(stat -Lc %i /run/netns/$n)
 export NFT_BPF_SPLIT=400
 ok "parts, one after the other" nb $n --require-bpf -f "$tmp/parts.nft"
 like "of their number" "$(nb $n status)" ' in ([4-9]|[12][0-9]) parts$'
-passes() { in_ns $n ping -c1 -W1 -q 127.0.0.1 && not in_ns $n ping -c1 -W0.3 -q -I 127.0.0.3 127.0.0.1; }
+passes() { answers $n 127.0.0.1 127.0.0.1 && silent $n 127.0.0.3 127.0.0.1; }
 ok "the last one decides" passes
 like "and counts" "$(nb $n list chain ip t input)" 'counter packets [1-9]'
 for step in filled pinned committed flipped parked; do

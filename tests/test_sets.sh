@@ -36,14 +36,22 @@ table inet t {
 NFT
 generation() { nb $n status | sed -n 's/.*: generation \([0-9]*\) .*/\1/p'; }
 # passes SOURCE [DESTINATION]
-passes() {
-	ip -n $n addr add "$1/32" dev lo 2>/dev/null
-	in_ns $n ping -c1 -W0.3 -q -I "$1" "${2:-127.0.0.1}" >/dev/null
-}
-blocked() { not passes "$@"; }
+mine() { ip -n $n addr add "$1/32" dev lo 2>/dev/null; }
+passes() { mine "$1"; answers $n "$1" "${2:-127.0.0.1}"; }
+blocked() { mine "$1"; silent $n "$1" "${2:-127.0.0.1}"; }
 
-ok "every shape is compiled" nb $n --require-bpf -f "$tmp/sets.nft"
-ok "10.4.0.1 is in" blocked 10.4.0.1
+timed() { # within the time of the one of 6 s
+	clock
+	nb $n --require-bpf -f "$tmp/sets.nft"
+	loaded=$?
+	blocked 10.4.0.1
+	is_in=$?
+	began=$(elapsed)
+	by 5900
+}
+in_time timed
+is "every shape is compiled" "$loaded" 0
+is "10.4.0.1 is in" "$is_in" 0
 for a in 10.0.0.1 10.0.0.2 10.1.0.0 10.1.0.1 10.1.128.7 10.1.255.255 10.3.0.10 10.3.0.11 10.3.0.77 \
 	10.4.0.2 10.6.0.1 10.6.255.255 10.8.0.1 10.8.0.2; do
 	ok "$a is in" blocked $a
@@ -54,7 +62,7 @@ for a in 10.0.0.0 10.0.0.3 10.0.255.255 10.2.0.0 10.3.0.9 10.3.0.78 10.4.0.3 10.
 done
 ok "box: second field's end" blocked 10.6.0.1 127.0.0.3
 ok "box: behind it" passes 10.6.0.1 127.0.0.4
-sleep 6
+at $((began + 6000))
 ok "time is up" passes 10.4.0.1
 ok "the set's own time is not" blocked 10.4.0.2
 
@@ -81,9 +89,19 @@ timed 10.23.0.1 10.23.0.2 10.23.0.1 timeout 1h
 box 10.24.3.4 10.25.0.0 10.24.0.0/16 . 127.0.0.1
 verdicts 10.26.0.1 10.26.0.2 10.26.0.1 : drop
 LIST
-ok "timed: add for a second" nb $n add element inet t timed '{ 10.27.0.1 timeout 1s }'
-ok "timed: in" blocked 10.27.0.1
-sleep 1.1
+two_seconds() {
+	nb $n delete element inet t timed '{ 10.27.0.1 }' 2>/dev/null
+	clock
+	nb $n add element inet t timed '{ 10.27.0.1 timeout 2s }'
+	added=$?
+	blocked 10.27.0.1
+	is_in=$?
+	by 1900
+}
+in_time two_seconds
+is "timed: add for two seconds" "$added" 0
+is "timed: in" "$is_in" 0
+sleep 2
 ok "timed: over" passes 10.27.0.1
 ok "timed: once more" nb $n add element inet t timed '{ 10.27.0.1 timeout 1h }'
 ok "timed: in again" blocked 10.27.0.1

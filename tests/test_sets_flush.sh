@@ -34,11 +34,9 @@ map_ids() {
 	for i in "$pins"/gen-*/set_[0-9]*; do bpftool map show pinned "$i" | sed 's/:.*//;q'; done | tr '\n' ' '
 }
 generation() { nb $n status | sed -n 's/.*: generation \([0-9]*\) .*/\1/p'; }
-passes() {
-	ip -n $n addr add "$1/32" dev lo 2>/dev/null
-	in_ns $n ping -c1 -W0.1 -q -I "$1" "${2:-127.0.0.1}" >/dev/null
-}
-blocked() { not passes "$@"; }
+mine() { ip -n $n addr add "$1/32" dev lo 2>/dev/null; }
+passes() { mine "$1"; answers $n "$1" "${2:-127.0.0.1}"; }
+blocked() { mine "$1"; silent $n "$1" "${2:-127.0.0.1}"; }
 load() { nb $n --require-bpf -f "$tmp/sets.nft"; }
 kernels() { in_ns $n nft list "$1" inet t "$2" | grep -c elements; }
 

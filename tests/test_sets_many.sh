@@ -33,8 +33,8 @@ ruleset() { # ruleset HOW-MANY: set I has 127.I.0.1 to 127.I.0.3; every third of
 }
 ruleset $sets >"$tmp/many.nft"
 ruleset 20 >"$tmp/few.nft"
-passes() { in_ns $n ping -c1 -W0.3 -q "$1" >/dev/null; }
-blocked() { not passes "$@"; }
+passes() { answers $n 127.0.0.1 "$1"; }
+blocked() { silent $n 127.0.0.1 "$1"; }
 generation() { nb $n status | sed -n 's/.*: generation \([0-9]*\) .*/\1/p'; }
 agrees() {
 	"$NFT_BPF" difftest -v --packets 2000 -f "$1" >"$tmp/out" 2>&1

@@ -77,21 +77,11 @@ while True: # some 20,000 a second, and room for the rest
             pass
 PY
 size() { stat -c %s "$1" 2>/dev/null || echo 0; }
-for i in $(seq 100); do # until both are up
-	[ "$(size "$tmp/alive")" -gt 0 ] && break
-	sleep 0.1
-done
+more() { [ "$(size "$tmp/alive")" -gt "$1" ]; }
+wait_for more 0 # until both are up
 
 closed() { [ ! -s "$tmp/leak" ]; }
-passes() { # something allowed arrives within a second
-	local before i
-	before=$(size "$tmp/alive")
-	for i in $(seq 20); do
-		sleep 0.05
-		[ "$(size "$tmp/alive")" -gt "$before" ] && return 0
-	done
-	return 1
-}
+passes() { wait_for more "$(size "$tmp/alive")"; } # something allowed arrives
 killed() { # killed STEP COMMAND…: the command must die by SIGKILL
 	NFT_BPF_STOP_AT=$1 "${@:2}" >/dev/null 2>&1
 	[ $? = 137 ]

@@ -19,7 +19,6 @@ done
 in_ns $r sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 serve $s 80 81 82 83
 serve $r 80 81 82 84
-sleep 0.5
 
 cat >"$tmp/router.nft" <<'NFT'
 table inet fw {

@@ -82,7 +82,7 @@ COMMIT
 -A INPUT -m conntrack --ctdir ORIGINAL
 -A INPUT -m conntrack --ctdir REPLY
 -A INPUT -m conntrack --ctexpire 25:35
--A INPUT -m conntrack ! --ctexpire 0:29
+-A INPUT -m conntrack ! --ctexpire 0:28
 -A INPUT -m conntrack --ctstate DNAT
 -A INPUT -m conntrack --ctstate ESTABLISHED,DNAT
 -A INPUT -m conntrack --ctstate SNAT
@@ -191,10 +191,12 @@ packets = [p for p in packets for _ in range(2)]
 frags = [ip4(6, tcp(40000, 80), frag=f) for f in (1, 2, 3, 100, 0x2001)] + \
     [ip4(17, udp(40000, 53), frag=f) for f in (1, 2, 0x2002)] + \
     [ip6(44, struct.pack("!BBHI", 6, 0, f << 3, 9) + tcp(40000, 80)) for f in (1, 2, 100)]
+outs = []
 for dev in "toa", "tob":
-    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    s.bind((dev, 0))
-    for p in frags if sys.argv[1] == "frag" else packets:
+    outs.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+    outs[-1].bind((dev, 0))
+for p in frags if sys.argv[1] == "frag" else packets:
+    for s in outs:
         s.send(p)
 print(len(packets))
 PY
@@ -205,7 +207,7 @@ load() { # NS FILE4 FILE6
 seen() { grep -vE '^#|^Warning|^XT ' | sed 's/ *# handle.*//'; }
 send() {
 	in_ns $s python3 "$tmp/packets.py" "$1" >/dev/null
-	sleep 0.5
+	settled
 }
 compare() { # WHAT
 	in_ns $a nft list ruleset 2>/dev/null | seen >"$tmp/interpreted"
