@@ -3,6 +3,7 @@
  * One packet after the other, into the one namespace and then the other.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <linux/netfilter.h>
@@ -12,7 +13,8 @@
 #include "ct.h"
 #include "difftest.h"
 
-#define SETTLE_US 3000
+#define SETTLE_US    3000
+#define SETTLE_TURNS 3000
 
 static int place(struct difftest *dt, const struct packet *p)
 {
@@ -40,15 +42,35 @@ static int send_both(struct difftest *dt, const struct packet *p)
 	return 0;
 }
 
+/* softnet_seq_show(): the twelfth number of a CPU's line counts packets in its backlog. */
+static bool backlog_is_empty(void)
+{
+	FILE *f = fopen("/proc/net/softnet_stat", "re");
+	bool empty = true;
+	char line[256];
+	unsigned int n;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*x %*x %*x %*x %*x %*x %*x %*x %*x %*x %*x %x", &n) == 1 && n)
+			empty = false;
+	if (f)
+		fclose(f);
+	return empty;
+}
+
 /*
  * What passes a backlog queue (loopback) may be late when ksoftirqd is busy: trails that differ are
- * looked at once more a little later.
+ * looked at once more when all is through.
  */
 static int settle(struct difftest *dt)
 {
+	unsigned int turns = 0;
+
 	if (dt_trails_agree(dt))
 		return 0;
-	usleep(SETTLE_US);
+	do
+		usleep(SETTLE_US);
+	while (!backlog_is_empty() && ++turns < SETTLE_TURNS);
 	for (unsigned int i = 0; i < N_SIDES; i++) {
 		int err = probes_drain(dt->lab->side[i].probes, &dt->trail[i]);
 
