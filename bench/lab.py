@@ -303,7 +303,8 @@ class Iptables(Loader):
         return super().takes_part() and self.workload.iptables is not None
 
     def command(self):
-        return self.program, self.file(".iptables", self.workload.iptables)
+        # The lock of legacy iptables is one for all namespaces.
+        return self.program, "-w", "60", self.file(".iptables", self.workload.iptables)
 
 
 class IptablesNft(Iptables):
@@ -320,7 +321,7 @@ class Ipset(Loader):
         return (
             "sh",
             "-c",
-            'ipset restore -file "$1" && iptables-legacy-restore "$2"',
+            'ipset restore -file "$1" && iptables-legacy-restore -w 60 "$2"',
             "sh",
             self.file(".ipset", self.workload.ipset),
             self.file(".ipset-rules", self.workload.ipset_rules),

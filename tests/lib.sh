@@ -137,6 +137,8 @@ in_ns() {
 	shift
 	nsenter --net="/run/netns/$n" "$@"
 }
+# beside NS COMMAND… &: the same in the background, which ends with the test, when that is killed too.
+beside() { exec setpriv --pdeathsig KILL nsenter --net="/run/netns/$1" "${@:2}"; }
 # veth NS DEV NS DEV
 veth() {
 	ip -n "$1" link add "$2" type veth peer name "$4" netns "$3"
@@ -164,7 +166,7 @@ serve() {
 	local n=$1
 	shift
 	rm -f "$tmp/serving"
-	nsenter --net="/run/netns/$n" python3 - "$tmp/serving" "$@" <<'PY' & # not in_ns: killing its shell leaves this
+	beside "$n" python3 - "$tmp/serving" "$@" <<'PY' &
 import selectors, socket, sys
 sel = selectors.DefaultSelector()
 for port in map(int, sys.argv[2:]):

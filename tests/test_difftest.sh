@@ -85,7 +85,7 @@ if [ -x "$(command -v tcpdump)" ]; then
 	addr "$a" eth0 198.51.100.1/24
 	addr "$b" eth0 198.51.100.2/24
 	serve "$b" 80 1500
-	nsenter --net="/run/netns/$b" tcpdump -q -U --immediate-mode -i eth0 -w "$tmp/own.pcap" 2>"$tmp/tcpdump" &
+	beside "$b" tcpdump -q -U --immediate-mode -i eth0 -w "$tmp/own.pcap" 2>"$tmp/tcpdump" &
 	dump=$!
 	wait_for grep -q listening "$tmp/tcpdump"
 	ok "traffic" tcp "$a" 198.51.100.2 80

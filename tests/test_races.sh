@@ -35,7 +35,7 @@ for f in a b c; do
 done
 in_ns $r nft -f "$tmp/a.nft"
 
-nsenter --net=/run/netns/$r python3 - "$tmp" <<'PY' &
+beside $r python3 - "$tmp" <<'PY' &
 import select, socket, sys, time
 def bound(port):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

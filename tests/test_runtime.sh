@@ -184,7 +184,7 @@ else
 fi
 ok "the living one's are not" test -e "$(dir $r)/generation"
 netns $d
-nsenter --net=/run/netns/$d sleep 600 &
+beside $d sleep 600 &
 sleeper=$!
 inside() { [ "/proc/$sleeper/ns/net" -ef "/run/netns/$d" ]; }
 wait_for inside
@@ -304,7 +304,7 @@ like "it stays dormant" "$(in_ns $r nft list ruleset)" 'flags dormant'
 i=rt-i-$$
 netns $i
 for ipt in iptables ip6tables; do
-	if ! in_ns $i $ipt-legacy -S >/dev/null 2>&1; then
+	if ! in_ns $i $ipt-legacy -w -S >/dev/null 2>&1; then
 		echo "# no $ipt-legacy here"
 		continue
 	fi
@@ -314,10 +314,10 @@ for ipt in iptables ip6tables; do
 	} >"$tmp/$ipt.nft"
 	ok "$ipt without rules is not in the way" nb $i --require-bpf -f "$tmp/$ipt.nft"
 	nb $i give
-	in_ns $i $ipt-legacy -A INPUT -p udp --dport 9 -j DROP
+	in_ns $i $ipt-legacy -w -A INPUT -p udp --dport 9 -j DROP
 	like "… with rules it is" "$(nb $i -f "$tmp/$ipt.nft" 2>&1)" \
 		'legacy iptables has rules at its priority.*priority-taken'
-	in_ns $i $ipt-legacy -F
+	in_ns $i $ipt-legacy -w -F
 	ok "… and without them not" nb $i --require-bpf -f "$tmp/$ipt.nft"
 	nb $i give
 done

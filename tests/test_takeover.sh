@@ -38,8 +38,7 @@ for f in plain mixed; do
 	sed -e 's/^flush ruleset$//' -e 's/jump common/udp dport 666 drop/' "$tmp/$f.nft" >"$tmp/$f-again.nft"
 done
 
-# Not in_ns: the shell that a function in the background runs in dies without what it started.
-nsenter --net=/run/netns/$r python3 - "$tmp/leak" "$tmp/alive" <<'PY' &
+beside $r python3 - "$tmp/leak" "$tmp/alive" <<'PY' &
 import os, select, signal, socket, sys
 signal.signal(signal.SIGHUP, lambda *_: os.truncate(sys.argv[1], 0)) # one failure is told once
 def bound(port):
@@ -65,7 +64,7 @@ while True:
 PY
 receiver=$!
 in_ns $r nft -f "$tmp/plain.nft"
-nsenter --net=/run/netns/$p python3 - <<'PY' &
+beside $p python3 - <<'PY' &
 import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 while True: # some 20,000 a second, and room for the rest
