@@ -142,11 +142,11 @@ static bool port_of(const char *word, uint8_t *ret)
 static bool take_key(struct plain *p)
 {
 	char word[INET6_ADDRSTRLEN];
-	uint8_t *key = p->keys[p->n];
+	uint8_t *key;
 
 	if (p->n == MAX_ELEMENTS || !take_word(p, in_literal, word, sizeof(word)))
 		return false;
-	p->n++;
+	key = p->keys[p->n++];
 	switch (p->set->key_type) {
 	case TYPE_IPADDR:
 		return inet_pton(AF_INET, word, key) == 1;

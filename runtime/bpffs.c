@@ -94,7 +94,7 @@ static pid_t parent_of(pid_t pid)
 /* The outermost ancestor whose file systems we may look at; asked from there inwards. */
 static pid_t outermost(void)
 {
-	pid_t ancestors[64], pid;
+	pid_t ancestors[64] = {0}, pid;
 	char path[64];
 	size_t n = 0;
 

@@ -52,7 +52,7 @@ static void lower_ttl(struct lower *lw, uint32_t rev UNUSED, const void *info)
 	static const uint8_t none[] = {1, 0};
 	const struct ipt_ttl_info *t = info;
 	struct ir_sel *sel = nh(lw, lower_pf(lw) == NFPROTO_IPV4 ? 8 : 7, 1);
-	uint8_t lo = t->ttl, hi = t->ttl;
+	uint8_t lo = t->ttl, hi = lo;
 	bool impossible = false;
 
 	if (t->mode == IPT_TTL_LT) {

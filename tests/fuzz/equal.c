@@ -82,7 +82,7 @@ static void take_dev(struct fuzz_in *in, struct ir_dev *d)
 	*d = (struct ir_dev){.ifindex = how & 3};
 	if (!d->ifindex)
 		return;
-	snprintf(d->name, sizeof(d->name), "eth%u", how & 3);
+	snprintf(d->name, sizeof(d->name), "eth%u", how & 3u);
 	d->type = how & 4 ? 1 : 0xfffe;
 	d->group = how >> 3 & 3;
 	d->sdif = how >> 5;
