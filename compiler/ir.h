@@ -198,6 +198,11 @@ struct ir_set {
 	const struct set *origin;
 	struct set_table *table; /* set_table.h; made on first use, goes with the ir */
 };
+/* Whether a hit changes something: a counter, limit, quota… of the element. */
+static inline bool ir_set_notes_hits(const struct ir_set *set)
+{
+	return set->n_states || set->n_like;
+}
 struct ir_set *ir_set_new(struct ir *ir, const char *name);
 struct ir_set *ir_set_find(const struct ir *ir, const char *name);
 

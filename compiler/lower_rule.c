@@ -170,7 +170,7 @@ static bool step_is_effect(const struct ir_step *s)
 	case IR_NEED:
 		return s->sel->impure;
 	case IR_GUARD:
-		return s->set && (s->set->n_states || s->set->n_like);
+		return s->set && ir_set_notes_hits(s->set);
 	case IR_EFFECT:
 	case IR_VERDICT:
 	case IR_VMAP:

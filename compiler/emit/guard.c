@@ -167,6 +167,9 @@ void gen_guard(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 		guard_range(g, st, v, go_on, fail);
 		break;
 	case IR_IN:
+		/* What there is instead of no value may be in the set, and would count there. */
+		if (ir_set_notes_hits(st->set))
+			gen_need(g, v, fail);
 		gen_in_set(g, st->set, v, st->params, go_on, fail, fail);
 		break;
 	case IR_NE:

@@ -155,8 +155,7 @@ static bool is_pure(const struct ir_sel *sel)
 /* Whether the rule can begin anew with step @from: nothing is carried from before, nor done twice. */
 static bool can_repeat(const struct ir_rule *rule, uint32_t from)
 {
-	if (rule->steps[from].set->n_states || rule->steps[from].set->n_like ||
-	    rule->steps[from].params)
+	if (ir_set_notes_hits(rule->steps[from].set) || rule->steps[from].params)
 		return false;
 	for (uint32_t s = from; s < rule->n_steps; s++) {
 		const struct ir_step *st = &rule->steps[s];

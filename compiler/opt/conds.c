@@ -96,7 +96,7 @@ static bool is_pure(const struct ir_sel *s)
 static bool set_ranges(const struct ir_set *set, uint32_t width, struct ir *ir, struct opt_ranges *ret)
 {
 	ret->n = 0;
-	if (set->is_mutable || set->has_timeout || set->n_states || set->ranged ||
+	if (set->is_mutable || set->has_timeout || ir_set_notes_hits(set) || set->ranged ||
 	    set->n_elems > OPT_MAX_RANGES)
 		return false;
 	for (size_t i = 0; i < set->n_elems; i++) {

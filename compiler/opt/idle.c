@@ -44,7 +44,7 @@ static bool step_is_idle(struct pass *p, const struct ir_step *s)
 		return !s->sel->impure;
 	case IR_GUARD:
 		/* A hit counts in the element. */
-		return !s->set || !(s->set->n_states || s->set->n_like);
+		return !s->set || !ir_set_notes_hits(s->set);
 	case IR_VERDICT:
 		return verdict_is_idle(p, &s->verdict);
 	case IR_EFFECT:
