@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sets as tables: which form, which verdict has which number, and the blob.
+ * Sets as tables: which form, the records, and the blob.
  */
-#include "set_table.h"
-
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
-#include <stdio.h>
 
 #include "ir_index.h"
-#include "template.h"
+#include "set_table_priv.h"
 
 #define MAX_RECORD (IR_MAX_WIDTH / 4 + 128)
 
@@ -66,190 +63,6 @@ static const char *find_obstacle(const struct ir_set *set, enum set_form form)
 	return NULL;
 }
 
-/* ---- states ---- */
-
-/* What elements to come will keep, as if it was one. */
-static bool is_like(const struct ir_set *set, const struct ir_elem *e)
-{
-	return e->states == set->like;
-}
-
-const struct exprs *set_table_kind_exprs(const struct ir_set *set, const struct ir_elem *kind)
-{
-	return is_like(set, kind) ? set->like_exprs : &kind->origin->exprs;
-}
-
-static uint32_t n_states_of(const struct ir_set *set, const struct ir_elem *e)
-{
-	return is_like(set, e) ? set->n_like : set->n_states;
-}
-
-const struct ir_state *set_table_state(const struct ir_set *set, const struct ir_elem *kind,
-				       uint32_t i)
-{
-	return i < n_states_of(set, kind) ? kind->states[i] : NULL;
-}
-
-static bool same_kind(const struct ir_set *set, const struct ir_elem *a, const struct ir_elem *b)
-{
-	for (uint32_t k = 0; k < set->n_states; k++) {
-		const struct ir_state *x = set_table_state(set, a, k), *y = set_table_state(set, b, k);
-
-		if (!x || !y) {
-			if (x != y)
-				return false;
-			continue;
-		}
-		if (x->op != y->op || memcmp(x->param, y->param, sizeof(x->param)) != 0)
-			return false;
-	}
-	return true;
-}
-
-static uint32_t kind_of(const struct ir_set *set, const struct set_table *t,
-			const struct ir_elem *e)
-{
-	uint32_t i = 0;
-
-	while (i < t->n_kinds && !same_kind(set, t->kinds[i], e))
-		i++;
-	return i;
-}
-
-static bool number_kind(struct ir *ir, const struct ir_set *set, struct set_table *t,
-			const struct ir_elem *e)
-{
-	if (kind_of(set, t, e) < t->n_kinds)
-		return true;
-	if (t->n_kinds == SET_MAX_KINDS)
-		return false;
-	ARENA_PUSH(ir->arena, t->kinds, t->n_kinds, e);
-	return true;
-}
-
-static uint32_t kept_words(const struct ir_set *set, const struct ir_elem *e)
-{
-	const struct ir_state *st;
-	uint32_t n = 0;
-
-	for (uint32_t k = 0; (st = set_table_state(set, e, k)); k++)
-		n += ROUND_UP(ir_state_init_size(st->op), 8u) / 4;
-	return n;
-}
-
-/* False: too many. */
-static bool number_kinds(struct ir *ir, const struct ir_set *set, struct set_table *t)
-{
-	struct ir_elem *like = ARENA_NEW(ir->arena, struct ir_elem);
-	bool fits = true;
-
-	like->states = set->like;
-	if (set->keeps && set->origin)
-		fits = number_kind(ir, set, t, like);
-	for (size_t i = 0; set->n_states && i < set->n_elems && fits; i++)
-		fits = number_kind(ir, set, t, &set->elems[i]);
-	for (uint32_t i = 0; set->keeps && i < t->n_kinds; i++)
-		t->kept_words = MAX(t->kept_words, kept_words(set, t->kinds[i]));
-	return fits;
-}
-
-uint32_t set_table_words(const struct ir_set *set, const struct set_table *t)
-{
-	if (set->keeps)
-		return set_kept_at(t->data_words) / 4 + t->kept_words;
-	return t->data_words + set->n_states + (t->n_kinds > 1);
-}
-
-/* A counter begins with nothing. */
-static void put_kept(const struct ir_set *set, const struct set_table *t, const struct ir_elem *e,
-		     uint32_t *ret)
-{
-	uint32_t *at = ret + set_kept_at(t->data_words) / 4;
-
-	memset(ret + t->data_words, 0, 4 * (set_table_words(set, t) - t->data_words));
-	ret[t->data_words] = kind_of(set, t, e);
-	for (uint32_t k = 0; k < set->n_states && e->states[k]; k++) {
-		const struct ir_state *st = e->states[k];
-
-		if (st->init && !st->op->per_cpu)
-			memcpy(at, st->init, ir_state_init_size(st->op));
-		at += ROUND_UP(ir_state_init_size(st->op), 8u) / 4;
-	}
-}
-
-/* ---- verdicts ---- */
-
-static bool same_verdict(const struct ir_verdict *a, const struct ir_verdict *b)
-{
-	return a->code == b->code && a->chain == b->chain;
-}
-
-static uint64_t hash_verdict(const struct ir_verdict *v)
-{
-	return ir_hash_u64(ir_hash_u64(IR_HASH_INIT, v->code), (uintptr_t)v->chain);
-}
-
-/* The range of @e's verdict, made when it is new; false: too many. */
-static bool find_range(struct ir *ir, struct set_table *t, struct ir_index *known,
-		       const struct ir_elem *e, uint32_t *next, uint32_t *ret_first)
-{
-	const struct ir_chain *c = e->verdict.chain;
-	const struct ir_chain *model = c ? template_model(c) : NULL;
-	uint64_t h = ir_hash_u64(ir_hash_u64(IR_HASH_INIT, e->verdict.code), (uintptr_t)model);
-	struct set_range r = {.first = *next, .like = e};
-	size_t pos = 0;
-	uintptr_t i;
-
-	while ((i = (uintptr_t)ir_index_next(known, h, &pos))) {
-		const struct ir_verdict *v = &t->ranges[i - 1].like->verdict;
-
-		if (v->code == e->verdict.code && template_same_target(v->chain, c))
-			break;
-	}
-	if (!i && t->n_ranges == SET_MAX_RANGES)
-		return false;
-	if (!i) {
-		*next += c && c->template ? c->template->n : 1;
-		ARENA_PUSH(ir->arena, t->ranges, t->n_ranges, r);
-		i = t->n_ranges;
-		ir_index_add(known, ir->arena, h, (void *)i);
-	}
-	*ret_first = t->ranges[i - 1].first;
-	return true;
-}
-
-/* Numbers in order of first appearance; false: too many. */
-static bool number_verdicts(struct ir *ir, const struct ir_set *set, struct set_table *t,
-			    uint32_t *numbers)
-{
-	struct ir_index index = {0}, ranges = {0};
-	uint32_t next = 0, n;
-
-	for (size_t i = 0; i < set->n_elems; i++) {
-		const struct ir_elem *e = &set->elems[i];
-		uint64_t h = hash_verdict(&e->verdict);
-		const struct ir_elem *known;
-		size_t pos = 0;
-
-		while ((known = ir_index_next(&index, h, &pos)))
-			if (same_verdict(&known->verdict, &e->verdict))
-				break;
-		if (known) {
-			numbers[i] = numbers[known - set->elems];
-			continue;
-		}
-		if (!find_range(ir, t, &ranges, e, &next, &numbers[i]))
-			return false;
-		if (e->verdict.chain && e->verdict.chain->template)
-			numbers[i] += e->verdict.chain->record;
-		n = t->n_verdicts;
-		ARENA_PUSH(ir->arena, t->numbers, n, numbers[i]);
-		ARENA_PUSH(ir->arena, t->verdicts, t->n_verdicts, e);
-		ir_index_add(&index, ir->arena, h, (void *)e);
-	}
-	return true;
-}
-
 /* ---- records ---- */
 
 static void put_record(const struct ir_set *set, const struct set_table *t,
@@ -261,13 +74,13 @@ static void put_record(const struct ir_set *set, const struct set_table *t,
 		memcpy(ret, e->data, set->data_width);
 	}
 	if (set->keeps) {
-		put_kept(set, t, e, ret);
+		set_table_put_kept(set, t, e, ret);
 		return;
 	}
 	for (uint32_t i = 0; i < set->n_states; i++)
 		ret[t->data_words + i] = e->states[i]->index;
 	if (t->n_kinds > 1)
-		ret[t->data_words + set->n_states] = kind_of(set, t, e);
+		ret[t->data_words + set->n_states] = set_table_kind_of(set, t, e);
 }
 
 int set_table_record(const struct ir_set *set, const struct set_table *t, const struct ir_elem *e,
@@ -276,7 +89,7 @@ int set_table_record(const struct ir_set *set, const struct set_table *t, const 
 	uint32_t v = 0;
 
 	if (set->kind == IR_VERDICT_MAP)
-		while (v < t->n_verdicts && !same_verdict(&t->verdicts[v]->verdict, &e->verdict))
+		while (v < t->n_verdicts && !set_table_same_verdict(&t->verdicts[v]->verdict, &e->verdict))
 			v++;
 	if (v && v == t->n_verdicts)
 		return -ENOENT;
@@ -411,7 +224,7 @@ static int make_table(struct ir *ir, struct ir_set *set, struct set_table *t, ch
 	t->data_words = data_words(set);
 	if (t->form == SET_FORM_CODE || t->form == SET_FORM_DYNAMIC)
 		return 0;
-	if (!number_kinds(ir, set, t))
+	if (!set_table_number_kinds(ir, set, t))
 		return refuse(ret_why, "it has too many different limits or quotas");
 	if (set_table_words(set, t) > MAX_RECORD)
 		return refuse(ret_why, "its elements have too many counters and limits");
@@ -419,7 +232,7 @@ static int make_table(struct ir *ir, struct ir_set *set, struct set_table *t, ch
 		numbers = calloc(set->n_elems + 1, sizeof(*numbers));
 		if (!numbers)
 			return -ENOMEM;
-		if (!number_verdicts(ir, set, t, numbers))
+		if (!set_table_number_verdicts(ir, set, t, numbers))
 			return refuse(ret_why, "it has too many different verdicts");
 	}
 	err = make_blob(ir, set, t, numbers);
