@@ -13,6 +13,10 @@ done
 for o in $(sed -n 's/^\t{"\([a-z-]*\)", .*_argument.*/--\1/p' "$top_srcdir/cli/options.c"); do
 	like "help has $o" "$help" "(^|[^a-z-])$o([^a-z-]|$)"
 done
+of_difftest=$("$NFT_BPF" difftest --help)
+for o in $(sed -n 's/^\t{"\([a-z-]*\)", .*_argument.*/--\1/p' "$top_srcdir/difftest/options.c"); do
+	like "difftest's help has $o" "$of_difftest" "(^|[^a-z-])$o([^a-z-]|$)"
+done
 for c in $(sed -n 's/^\t{"\([a-z]*\)", ".*/\1/p' "$top_srcdir/cli/commands.c"); do
 	like "help has command $c" "$help" "^  $c "
 	like "manual page has command $c" "$text" "(^|[[:space:]])$c([[:space:]]|$)"
