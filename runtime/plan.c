@@ -367,23 +367,35 @@ static int compile_anew(struct planning *pl, const struct emit_options *opt)
 	return err || !backend;
 }
 
-static int compile(struct planning *pl, const struct emit_options *opt)
+/* Optimised, with a place for all that maps hold, and what may stay of the running generation's. */
+static void prepare(struct planning *pl, const struct emit_options *opt)
 {
 	struct opt_options passes = { 0 };
 	struct rt_plan *p = &pl->plan;
 	double begin = ms_now();
-	int err = 0;
 
 	if (getrandom(&passes.seed, sizeof(passes.seed), GRND_NONBLOCK) < 0)
 		passes.seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
 	opt_run(p->lowered.ir, &passes);
+	/* Only now is it known which verdict has which number: that is in the maps that stay. */
+	if (pl->rt) {
+		set_tables_place(p->lowered.ir);
+		sets_keep(pl->rt, pl->ruleset, p->lowered.ir);
+	}
 	/* What has no form is an error, or code, where it is emitted. */
 	if (opt->maps_elsewhere)
 		tables_place(p->lowered.ir);
 	free(p->key);
 	p->key = pl->rt ? emit_key(p->lowered.ir, opt, &p->key_len) : NULL;
 	p->ms_lower += ms_now() - begin;
-	begin = ms_now();
+}
+
+static int compile(struct planning *pl, const struct emit_options *opt)
+{
+	struct rt_plan *p = &pl->plan;
+	double begin = ms_now();
+	int err = 0;
+
 	emitted_fini(&p->emitted);
 	p->reused = p->key && reuse_find(pl->rt, p->key, p->key_len, &p->emitted, &p->compiled);
 	if (!p->reused)
@@ -459,15 +471,10 @@ static int attempt(struct planning *pl)
 		.want_asm = pl->opt.want_asm,
 	};
 	int err = place_all(pl);
-	double begin = ms_now();
 
 	if (err || pl->plan.lowered.ir->n_progs == 0)
 		return err;
-	if (pl->rt) {
-		set_tables_place(pl->plan.lowered.ir);
-		sets_keep(pl->rt, pl->ruleset, pl->plan.lowered.ir);
-	}
-	pl->plan.ms_lower += ms_now() - begin;
+	prepare(pl, &opt);
 	if (compile(pl, &opt))
 		return 1; /* places anew */
 	err = pl->rt ? verify(pl) : 0;

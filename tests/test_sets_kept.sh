@@ -177,4 +177,35 @@ is "time: a short one is in, after a load beside it" "$is_in" 0
 at $((added + 6000))
 ok "time: it is over" passes 10.33.0.1
 ok "time: 10.4.0.1 is not" blocked 10.4.0.1
+
+# Chains of a verdict map that share code, and one that no longer does: the map's numbers mean other
+# chains then, although what it says is the same.
+{
+	echo 'flush ruleset'
+	echo 'table ip t {'
+	for i in {0..19}; do
+		echo "chain c$i { ip saddr 127.0.0.$((100 + i)) counter accept; udp dport $i counter drop; }"
+	done
+	echo 'map m { type inet_service : verdict; elements = {'
+	for i in {0..19}; do
+		echo "$((1000 + i)) : jump c$i,"
+	done
+	printf '%s\n' '} }' 'chain in {' 'type filter hook input priority 0; policy accept;' \
+		'udp dport vmap @m' '}' '}'
+} >"$tmp/shared.nft"
+hit_each() {
+	in_ns $n python3 -c "
+import socket
+for i in range(20):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('127.0.0.%d' % (100 + i), 0))
+    s.sendto(b'x', ('127.0.0.1', 1000 + i))"
+}
+counted() { nb $n list table ip t | grep -c "saddr.* counter packets $1 "; }
+ok "chains that share code" nb $n --require-bpf -f "$tmp/shared.nft"
+hit_each
+is "each is hit" "$(counted 1)" 20
+ok "a rule in one of them" nb $n insert rule ip t c5 meta mark 7 drop
+hit_each
+is "each is hit again, and no other one" "$(counted 2)" 20
 plan
