@@ -208,6 +208,7 @@ static char *text_of(const struct ir *ir)
 	return text;
 }
 
+/* By what is printed, where templates do not show. */
 static void note_changes(const struct stages *st, struct evalonly_result *r)
 {
 	char *before = text_of(st->at[0].lowered.ir);
@@ -215,7 +216,10 @@ static void note_changes(const struct stages *st, struct evalonly_result *r)
 	for (unsigned int i = 1; i <= LAST_STAGE; i++) {
 		char *after = text_of(st->at[i].lowered.ir);
 
-		r->changed[i - 1] = before && after && strcmp(before, after) != 0;
+		r->changed[i - 1] = before && after &&
+				    (strcmp(before, after) != 0 ||
+				     st->at[i].lowered.ir->n_templates !=
+					     st->at[i - 1].lowered.ir->n_templates);
 		free(before);
 		before = after;
 	}

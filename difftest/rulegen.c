@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The frame of a random ruleset: tables, sets, chains, verdicts. What rules match is in
- * rulegen_match.c.
+ * The frame of a random ruleset: tables, chains, rules, verdicts. What rules match is in
+ * rulegen_match.c, maps of verdicts are in rulegen_map.c.
  *
  * Jumps only go to chains that were written before, so there are no loops, and never deeper than
  * nf_tables allows.
@@ -14,8 +14,7 @@
 
 const char *const rulegen_devs[RULEGEN_DEVS] = {"d0", "d1", "eth0", "wg0"};
 
-#define MAX_CHAINS 10
-#define MAX_DEPTH  6
+#define LONG_RUN   50
 
 static const char *const families[] = {"ip", "ip6", "inet", "inet"};
 static const char *const hooks[] = {"prerouting", "input", "forward", "output", "postrouting"};
@@ -48,34 +47,6 @@ static void put_statements(struct rulegen *g)
 		fprintf(g->out, " meta mark set %u", rng_below(&g->rng, 4));
 }
 
-/* One key, a verdict for each of some values. */
-static void put_vmap(struct rulegen *g, unsigned int n_below)
-{
-	const struct rulegen_field *f = rulegen_pick_field(g, true);
-	uint32_t n = 1 + rng_below(&g->rng, 6);
-	char seen[8][64];
-
-	rulegen_put_key(g, f);
-	fputs(" vmap { ", g->out);
-	for (uint32_t i = 0; i < n; i++) {
-		bool again = false;
-
-		rulegen_value(g, f, seen[i], sizeof(seen[i]));
-		for (uint32_t k = 0; k < i; k++)
-			again |= strcmp(seen[k], seen[i]) == 0;
-		if (again)
-			continue;
-		fprintf(g->out, "%s%s :", i ? ", " : "", seen[i]);
-		if (n_below && rng_one_in(&g->rng, 3))
-			fprintf(g->out, " jump c%u", rng_below(&g->rng, n_below));
-		else
-			fputs(rng_one_in(&g->rng, 2) ? " drop" : " accept", g->out);
-	}
-	if (rng_one_in(&g->rng, 6))
-		fputs(", * : drop", g->out);
-	fputs(" }", g->out);
-}
-
 static void put_rule(struct rulegen *g, unsigned int n_below)
 {
 	static const uint8_t how_many[] = {0, 1, 1, 1, 2, 2, 2, 3, 3, 4};
@@ -84,7 +55,8 @@ static void put_rule(struct rulegen *g, unsigned int n_below)
 	g->l3 = g->l4 = 0;
 	fputs("\t\t", g->out);
 	if (rng_one_in(&g->rng, 12)) {
-		put_vmap(g, n_below);
+		if (rng_one_in(&g->rng, 3) || !rulegen_put_map_lookup(g))
+			rulegen_put_vmap(g, n_below);
 		fputc('\n', g->out);
 		return;
 	}
@@ -121,7 +93,10 @@ static void pick_run(struct rulegen *g, struct run *run)
 	run->final = rng_one_in(&g->rng, 2);
 	run->points = rng_one_in(&g->rng, 3);
 	if (rng_one_in(&g->rng, 4)) {
-		run->n += 50 + rng_below(&g->rng, 80);
+		run->n += LONG_RUN + rng_below(&g->rng, 80);
+		run->final |= rng_one_in(&g->rng, 2);
+		if (rng_one_in(&g->rng, 2))
+			run->n_fields = 1; /* intervals make trees */
 		g->spread = rng_one_in(&g->rng, 2);
 	}
 	g->l3 = g->l4 = 0;
@@ -140,7 +115,9 @@ static void put_run(struct rulegen *g, unsigned int n_below)
 			if (k != i % run.n_fields && !run.points && rng_one_in(&g->rng, 4))
 				continue; /* but not all of them: what is behind would be dead */
 			rulegen_put_key(g, run.f[k]);
-			fputs(!run.points && rng_one_in(&g->rng, 10) ? " != " : " ", g->out);
+			/* In a long run all that comes behind would be dead. */
+			fputs(!run.points && run.n < LONG_RUN && rng_one_in(&g->rng, 10) ? " != " : " ",
+			      g->out);
 			rulegen_put_value(g, run.f[k], !run.points);
 			fputc(' ', g->out);
 		}
@@ -158,8 +135,11 @@ static void put_rules(struct rulegen *g, unsigned int n_below)
 {
 	uint32_t n = 1 + rng_below(&g->rng, 8);
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		put_rule(g, n_below);
+		if (g->hook >= 0 && g->n_family && rng_one_in(&g->rng, 2 * n))
+			rulegen_put_family_map(g);
+	}
 	if (rng_one_in(&g->rng, 4))
 		put_run(g, n_below);
 }
@@ -183,12 +163,14 @@ static void put_table(struct rulegen *g, unsigned int number)
 	fprintf(g->out, "table %s t%u {\n\tcounter total {\n\t}\n", g->family, number);
 	rulegen_put_sets(g);
 	rulegen_put_dynamic(g);
+	rulegen_put_maps(g, n_plain);
 	for (unsigned int i = 0; i < n_plain; i++) {
 		g->hook = -1;
 		fprintf(g->out, "\tchain c%u {\n", i);
 		put_rules(g, i);
 		fputs("\t}\n", g->out);
 	}
+	rulegen_put_family(g, n_plain);
 	for (unsigned int i = 0; i < n_base; i++) {
 		fprintf(g->out, "\tchain b%u {\n", i);
 		put_hook(g);

@@ -249,7 +249,7 @@ void rulegen_range_value(struct rulegen *g, const struct rulegen_field *f, char 
 		return;
 	}
 	lo = rulegen_number(g, f->max);
-	hi = rulegen_number(g, f->max);
+	hi = g->spread ? MIN(lo, f->max - 99) + rng_below(&g->rng, 100) : rulegen_number(g, f->max);
 	snprintf(out, size, "%u-%u", MIN(lo, hi), lo == hi ? MIN(lo + 1, f->max) : MAX(lo, hi));
 	if (lo == hi && lo == f->max)
 		snprintf(out, size, "%u", lo);

@@ -7,6 +7,7 @@
 #include "rulegen.h"
 
 #define RULEGEN_DYNAMIC 3
+#define RULEGEN_MAPS	2
 
 enum value_kind {
 	V_NUMBER, /* 0 … max */
@@ -45,6 +46,9 @@ struct rulegen {
 	bool spread; /* values lie far apart */
 	unsigned int n_sets;
 	const struct rulegen_field *set_field[4]; /* of the named constant sets */
+	unsigned int n_maps;
+	const struct rulegen_field *map_field[RULEGEN_MAPS];
+	unsigned int n_family; /* chains f0, f1… */
 	unsigned int n_dynamic;
 	struct rulegen_dynamic dynamic[RULEGEN_DYNAMIC];
 };
@@ -70,7 +74,24 @@ bool rulegen_claim(struct rulegen *g, const char *key);
 /* ---- rulegen_match.c ---- */
 
 void rulegen_put_match(struct rulegen *g);
+
+/* ---- rulegen_set.c ---- */
+
 void rulegen_put_sets(struct rulegen *g);
+/* Behind an element's key. */
+typedef void rulegen_after(struct rulegen *g, unsigned int arg);
+void rulegen_put_elements(struct rulegen *g, const struct rulegen_field *f, bool intervals,
+			  rulegen_after *after, unsigned int arg);
+
+/* ---- rulegen_map.c ---- */
+
+/* Verdicts may be jumps to chains c0 … @n_below - 1. */
+void rulegen_put_vmap(struct rulegen *g, unsigned int n_below);
+void rulegen_put_maps(struct rulegen *g, unsigned int n_chains);
+/* A rule that asks a named map; false: not here. */
+bool rulegen_put_map_lookup(struct rulegen *g);
+void rulegen_put_family(struct rulegen *g, unsigned int n_below);
+void rulegen_put_family_map(struct rulegen *g);
 
 /* rulegen_dynamic.c: definitions, a statement, a match; the latter two may find no place. */
 void rulegen_put_dynamic(struct rulegen *g);
