@@ -12,16 +12,18 @@ export NFT_BPF_BACKEND=${NFT_BPF_BACKEND:-$(dirname "$NFT_BPF")/.libs/nft-bpf-ll
 tap_n=0
 tmp=$(mktemp -d)
 tap_namespaces=()
+tap_bpffs=${NFT_BPF_BPFFS:-}
 
 tap_finish() {
 	local n pids
 	pids=$(jobs -p)
 	[ -n "$pids" ] && kill $pids 2>/dev/null
+	mountpoint -q "$tmp/bpf" && umount -l "$tmp/bpf"
+	common_bpffs
 	for n in "${tap_namespaces[@]}"; do
 		"$NFT_BPF" --netns "$n" give >/dev/null 2>&1
 		ip netns del "$n" 2>/dev/null
 	done
-	mountpoint -q "$tmp/bpf" && umount -l "$tmp/bpf"
 	rm -rf "$tmp"
 }
 trap tap_finish EXIT
@@ -89,17 +91,19 @@ netns() {
 }
 # gc_is_allowed: only where all processes are seen (PROC_PID_INIT_INO), not in a container.
 gc_is_allowed() { [ "$(stat -Lc %i /proc/self/ns/pid)" = $((0xEFFFFFFC)) ]; }
-# own_bpffs: from here on pins are on a bpffs of the test's own, where no other nft-bpf's gc sees them.
+# own_bpffs: from here on pins are on a bpffs of the test's own, where no other nft-bpf's gc sees them;
+# common_bpffs: not any more.
 own_bpffs() {
 	mkdir "$tmp/bpf" && mount -t bpf bpf "$tmp/bpf" && export NFT_BPF_BPFFS=$tmp/bpf
 }
+common_bpffs() { [ -n "$tap_bpffs" ] && export NFT_BPF_BPFFS=$tap_bpffs || unset NFT_BPF_BPFFS; }
 
 # A machine that stalls fails no test. What comes about by itself is waited for; what has to be seen in
 # time is tried again when it was not.
 
-# wait_for COMMAND…: until it succeeds; false after a minute.
+# wait_for COMMAND…: until it succeeds; false after 30 s.
 wait_for() {
-	local end=$((SECONDS + 60))
+	local end=$((SECONDS + 30))
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 0.05

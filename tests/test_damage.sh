@@ -157,6 +157,5 @@ like "status --all: what cannot" "$(<"$tmp/err")" 'net-1/generation: not a gener
 rm -r "$tmp/bpf/nft-bpf/net-1"
 ok "status --all: none is in the way" "$NFT_BPF" status --all
 ok "give" nb $r give
-unset NFT_BPF_BPFFS
-umount "$tmp/bpf"
+common_bpffs
 plan

@@ -201,8 +201,7 @@ if gc_is_allowed; then
 	ok "and removes it when that has ended" test ! -e "$alive"
 fi
 nb $r give
-umount "$tmp/bpf"
-unset NFT_BPF_BPFFS
+common_bpffs
 
 # ---- sizes and names ----
 long=$(printf 'x%.0s' $(seq 127))
