@@ -4,6 +4,7 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,8 +76,12 @@ static double time_ns(int fd, uint32_t repeat)
 	uint8_t data[64] = {};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = sizeof(data),
 		    .repeat = (int)repeat);
+	int err;
 
-	return bpf_prog_test_run_opts(fd, &opts) ? -1.0 : (double)opts.duration;
+	do /* bpf_test_timer_continue(): a signal ends it, that of a stop too */
+		err = bpf_prog_test_run_opts(fd, &opts);
+	while (err == -EINTR);
+	return err ? -1.0 : (double)opts.duration;
 }
 
 static int compare_doubles(const void *a, const void *b)

@@ -19,9 +19,8 @@ to_k=to-$k=$(mac $k)
 to_b=to-$b=$(mac $b)
 send() { in_ns $s python3 "$top_srcdir/tests/dynset_send.py" "$@" "$to_k" "$to_b"; }
 load() {
-	in_ns $k nft flush ruleset
-	in_ns $k nft -f "$tmp/rules.nft"
-	{ echo flush ruleset; cat "$tmp/rules.nft"; } >"$tmp/bpf.nft"
+	{ echo flush ruleset; sed "s/timeout SECONDS/timeout $((seconds * slow))s/" "$tmp/rules.nft"; } >"$tmp/bpf.nft"
+	in_ns $k nft -f "$tmp/bpf.nft"
 	nb $b --require-bpf -f "$tmp/bpf.nft"
 }
 # What both list: elements sorted, without times.
@@ -53,11 +52,12 @@ table ip t {
 	chain input {
 		type filter hook input priority 0; policy accept;
 		ip saddr @blocklist counter drop comment "blocked"
-		tcp dport 22 ct state new meter rate { ip saddr limit rate over 10/minute burst 10 packets } add @blocklist { ip saddr timeout 25s } counter drop comment "caught"
+		tcp dport 22 ct state new meter rate { ip saddr limit rate over 10/minute burst 10 packets } add @blocklist { ip saddr timeout SECONDS } counter drop comment "caught"
 		tcp dport 22 counter comment "passed"
 	}
 }
 NFT
+seconds=25
 blocked() { # all of it before the first one is released
 	load || return 0
 	clock
@@ -87,7 +87,7 @@ table ip t {
 		type ipv4_addr
 		size 100
 		flags dynamic,timeout
-		timeout 3s
+		timeout SECONDS
 	}
 	set every {
 		type ipv4_addr . inet_proto
@@ -113,6 +113,7 @@ room() {
 	done
 	in_ns $k nft "add element ip t $1 { $some }" && in_ns $k nft "delete element ip t $1 { $some }"
 }
+seconds=3
 full() {
 	load || return 0
 	clock
@@ -148,12 +149,12 @@ table ip t {
 	set seen {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 8s
+		timeout SECONDS
 	}
 	set once {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 8s
+		timeout SECONDS
 	}
 	set loud {
 		type ipv4_addr
@@ -167,7 +168,7 @@ table ip t {
 	set fresh {
 		type ipv4_addr
 		flags dynamic,timeout
-		timeout 8s
+		timeout SECONDS
 	}
 	set bare {
 		type ipv4_addr
@@ -187,6 +188,7 @@ table ip t {
 	}
 }
 NFT
+seconds=8
 times() { # each of the listings while none of the elements in it ends
 	load || return 0
 	clock

@@ -123,7 +123,7 @@ table ip i {
 		type filter hook output priority 0; policy accept;
 		udp dport 23-25 add @few { udp dport }
 		udp dport 21-29 update @counts { udp dport }
-		udp dport 26-27 update @short { udp dport timeout 4s }
+		udp dport 26-27 update @short { udp dport timeout 10s }
 		udp dport 28-29 update @marks { udp dport : 0x9 }
 		udp dport @few counter comment "few"
 		udp dport @marks counter comment "marks"
@@ -162,12 +162,11 @@ is_full() {
 	hit 26 27
 	nb $n add element ip i short '{ 30 }' 2>/dev/null
 	added=$?
-	by 3900
+	by $((9900 / slow))
 }
 in_time is_full
 is "full of elements with short times" "$added" 1
-sleep 4
-ok "their time is up" nb $n add element ip i short '{ 30 }'
+ok "their time is up" wait_for nb $n add element ip i short '{ 30 }'
 is "what is left" "$(elements short)" 30
 ok "limits" nb $n add element ip i limits '{ 22 }'
 hit 21 22 22 21

@@ -41,6 +41,7 @@ passes() { mine "$1"; answers $n "$1" "${2:-127.0.0.1}"; }
 blocked() { mine "$1"; silent $n "$1" "${2:-127.0.0.1}"; }
 
 timed() { # within the time of the one of 6 s
+	sed -i "s/\(10.4.0.1 timeout\) [0-9]*s/\1 $((6 * slow))s/" "$tmp/sets.nft"
 	clock
 	nb $n --require-bpf -f "$tmp/sets.nft"
 	loaded=$?
@@ -62,7 +63,7 @@ for a in 10.0.0.0 10.0.0.3 10.0.255.255 10.2.0.0 10.3.0.9 10.3.0.78 10.4.0.3 10.
 done
 ok "box: second field's end" blocked 10.6.0.1 127.0.0.3
 ok "box: behind it" passes 10.6.0.1 127.0.0.4
-at $((began + 6000))
+at $((began + 6001))
 ok "time is up" passes 10.4.0.1
 ok "the set's own time is not" blocked 10.4.0.2
 
@@ -92,8 +93,9 @@ LIST
 two_seconds() {
 	nb $n delete element inet t timed '{ 10.27.0.1 }' 2>/dev/null
 	clock
-	nb $n add element inet t timed '{ 10.27.0.1 timeout 2s }'
+	nb $n add element inet t timed '{ 10.27.0.1 timeout '$((2 * slow))'s }'
 	added=$?
+	began=$(elapsed)
 	blocked 10.27.0.1
 	is_in=$?
 	by 1900
@@ -101,7 +103,7 @@ two_seconds() {
 in_time two_seconds
 is "timed: add for two seconds" "$added" 0
 is "timed: in" "$is_in" 0
-sleep 2
+at $((began + 2001))
 ok "timed: over" passes 10.27.0.1
 ok "timed: once more" nb $n add element inet t timed '{ 10.27.0.1 timeout 1h }'
 ok "timed: in again" blocked 10.27.0.1

@@ -165,7 +165,7 @@ like "time: at most ten minutes ($t s)" "$([ "$t" -gt 500 ] && [ "$t" -le 600 ] 
 short() { # until a load and a look have fitted into its time
 	nb $n delete element ip t timed '{ 10.33.0.1 }' 2>/dev/null
 	clock
-	nb $n add element ip t timed '{ 10.33.0.1 timeout 1h expires 6s }'
+	nb $n add element ip t timed '{ 10.33.0.1 timeout 1h expires '$((6 * slow))'s }'
 	added=$(elapsed)
 	nb $n --require-bpf -f "$tmp/other.nft"
 	blocked 10.33.0.1
@@ -174,7 +174,7 @@ short() { # until a load and a look have fitted into its time
 }
 in_time short
 is "time: a short one is in, after a load beside it" "$is_in" 0
-at $((added + 6000))
+at $((added + 6001))
 ok "time: it is over" passes 10.33.0.1
 ok "time: 10.4.0.1 is not" blocked 10.4.0.1
 
