@@ -126,10 +126,27 @@ static void print_steps(const struct explain *ex, const struct chain *c, const s
 	}
 }
 
+/* Which of the packets have to be dropped for it to pay. */
+static void print_price(const struct lower_front *f, const char *costs)
+{
+	const struct front_price *p = &f->price;
+	uint32_t gain = p->interpreter > p->drop ? p->interpreter - p->drop : 0;
+
+	printf("; a packet to drop %s about %u ns, with the interpreter %u, others %u more", costs,
+	       p->drop, p->interpreter, p->pass);
+	if (gain)
+		printf(" (pays from %u %% dropped on)",
+		       (100 * p->pass + p->pass + gain - 1) / (p->pass + gain));
+}
+
 static void print_front(const struct explain *ex, const struct lower_chain *lc)
 {
 	const struct lower_front *f = &lc->front;
 
+	if (f->n_declined && !f->n_drops) {
+		fputs("; a program in front would not pay", stdout);
+		print_price(f, "would cost");
+	}
 	if (!f->n_drops)
 		return;
 	if (f->first == f->last)
@@ -141,6 +158,7 @@ static void print_front(const struct explain *ex, const struct lower_chain *lc)
 	print_programs(ex, lc->base);
 	if (f->counts)
 		fputs(", which goes through the rules again to count a packet it drops", stdout);
+	print_price(f, "costs");
 }
 
 static void print_chain(const struct explain *ex, const struct chain *c, bool verbose)
@@ -209,6 +227,12 @@ static json_t *rule_json(const struct explain *ex, const struct chain *c, const 
 			 (int)index, "rule", rule_text(ex->texts, r), "blockers", blockers);
 }
 
+static json_t *price_json(const struct lower_front *f)
+{
+	return json_pack("{s:b, s:i, s:i, s:i}", "pays", f->price.pays, "drop", (int)f->price.drop,
+			 "interpreter", (int)f->price.interpreter, "pass", (int)f->price.pass);
+}
+
 static json_t *chain_json(const struct explain *ex, const struct chain *c)
 {
 	const struct lower_chain *lc = c->is_base ? find_base(ex, c) : NULL;
@@ -229,6 +253,8 @@ static json_t *chain_json(const struct explain *ex, const struct chain *c)
 						      (int)lc->front.first, "last",
 						      (int)lc->front.last, "drops",
 						      (int)lc->front.n_drops));
+		if (lc && (lc->front.n_drops || lc->front.n_declined))
+			json_object_set_new(j, "front_ns", price_json(&lc->front));
 	}
 	json_object_set_new(j, "blockers", rule_json(ex, c, NULL, 0));
 	json_object_set_new(j, "lookups", explain_look_ups_json(ex->lr->ir, c));

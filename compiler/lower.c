@@ -191,29 +191,57 @@ static bool survey(struct lower *lw, struct lower_result *lr)
 	return clean;
 }
 
-static void lower_compiled(struct lower *lw, struct lower_result *lr)
+struct bases {
+	struct ir_chain **chains;
+	size_t n;
+};
+
+/* True when there were fronts that would not pay, which are in the IR now. */
+static bool lower_bases(struct lower *lw, struct lower_result *lr, struct bases *ret)
 {
-	struct ir_chain **bases = NULL;
-	size_t n = 0;
+	bool declined = false;
 	const uint8_t *pf;
 	uint32_t i;
 
+	*ret = (struct bases){0};
 	for (i = 0; i < lr->n_chains; i++) {
 		struct lower_chain *lc = &lr->chains[i];
-		bool has_front = lower_may_have_front(lw, lc);
 
-		lc->front = (struct lower_front){.barred = lc->front.barred, .why = lc->front.why};
-		if (!lc->compiled && !has_front)
+		if (!lc->compiled && !lower_may_have_front(lw, lc))
 			continue;
 		for (pf = lower_pfs(lc->base->table->family); *pf; pf++) {
+			uint32_t before = lc->front.n_declined;
 			struct ir_chain *c = lc->compiled ? lower_base(lw, lc->base, *pf) :
 							    lower_front(lw, lc, *pf);
 
 			if (c)
-				ARENA_PUSH(lw->ir->arena, bases, n, c);
+				ARENA_PUSH(lw->ir->arena, ret->chains, ret->n, c);
+			declined |= lc->front.n_declined != before;
 		}
 	}
-	make_progs(lw->ir, bases, n);
+	return declined;
+}
+
+/* Of fronts that are not made nothing is to be left, their sets above all: once more without them. */
+static void lower_compiled(struct lower *lw, struct lower_result *lr)
+{
+	struct bases bases;
+	uint32_t i;
+
+	for (i = 0; i < lr->n_chains; i++) {
+		struct lower_front *f = &lr->chains[i].front;
+
+		*f = (struct lower_front){.barred = f->barred, .why = f->why};
+	}
+	if (lower_bases(lw, lr, &bases)) {
+		const struct ruleset *rs = lw->rs;
+		const struct lower_options *opt = lw->opt;
+
+		ir_free(lw->ir);
+		lower_init(lw, rs, opt, lr->arena);
+		lower_bases(lw, lr, &bases);
+	}
+	make_progs(lw->ir, bases.chains, bases.n);
 	lr->ir = lw->ir;
 }
 

@@ -17,7 +17,8 @@
 struct lower_options {
 	bool follow; /* the service runs: log, reject and what else needs it may be compiled */
 	bool named_sets; /* the run time keeps the maps of named sets current */
-	bool fronts; /* programs in front of chains that stay with the interpreter (lower_front.c) */
+	/* Programs in front of chains that stay with the interpreter (lower_front.c). */
+	enum lower_fronts { LOWER_NO_FRONTS, LOWER_FRONTS_THAT_PAY, LOWER_ALL_FRONTS } fronts;
 	bool dynamic_sets; /* the run time keeps sets that packets change */
 	uint64_t read_ns; /* CLOCK_MONOTONIC when the ruleset was read, for elements that expire */
 	uint32_t seed; /* for hashes whose seed the ruleset leaves to the kernel; any number */
@@ -35,9 +36,20 @@ struct lower_blocker {
 	uint32_t hooks;	      /* it is one in base chains of these hooks: bits 1 << NF_INET_* */
 };
 
+/* What a program in front costs packets, about, ns (front_cost.c). */
+struct front_price {
+	uint32_t pass;	      /* one that it does not drop, beside what the chain costs */
+	uint32_t drop;	      /* one that it drops, in the mean over the rules that do */
+	uint32_t interpreter; /* the same where the chain drops it */
+	bool pays;
+};
+
 /* What runs in front of a chain that stays with the interpreter, and drops what that would drop. */
 struct lower_front {
 	uint32_t n_drops;     /* rules that drop, those of chains it goes to too; 0: there is none */
+	uint32_t n_declined;  /* the same if there could be one, but it would not pay… */
+	uint8_t declined;     /* … for these packets: 1 IPv4, 2 IPv6 */
+	struct front_price price; /* where one of these is not 0 */
 	uint32_t first, last; /* rules of the base chain itself that drop or lead to drops, from 1 */
 	bool counts;	      /* a second pass counts what dropped packets passed */
 	bool barred;	      /* there could be one, but for why */

@@ -201,7 +201,7 @@ struct drops {
 
 static bool chain_drops(struct drops *d, const struct ir_chain *c);
 
-static bool vmap_drops(const struct ir_set *s)
+bool front_vmap_drops(const struct ir_set *s)
 {
 	size_t i;
 
@@ -224,10 +224,10 @@ static bool is_ct_state(const struct ir_sel *s)
 }
 
 /*
- * Every packet that passes pays for the front, some 40 ns. Nearly every chain drops invalid
- * packets, of which there are few: for these alone it is not made.
+ * Every packet that passes pays for the front. Nearly every chain drops invalid packets, of which there
+ * are few: for these alone it is not made.
  */
-static bool is_about_ct_state(const struct ir_rule *r)
+bool front_is_about_ct_state(const struct ir_rule *r)
 {
 	bool some = false;
 	uint32_t i;
@@ -249,7 +249,7 @@ static bool rule_drops(struct drops *d, const struct ir_rule *r)
 		const struct ir_step *s = &r->steps[i];
 
 		if (s->kind == IR_VMAP)
-			here |= vmap_drops(s->set);
+			here |= front_vmap_drops(s->set);
 		if (s->kind != IR_VERDICT)
 			continue;
 		here |= s->verdict.code == IR_DROP ||
@@ -258,7 +258,7 @@ static bool rule_drops(struct drops *d, const struct ir_rule *r)
 			below |= chain_drops(d, s->verdict.chain);
 	}
 	d->n += here;
-	d->n_worth += here && !is_about_ct_state(r);
+	d->n_worth += here && !front_is_about_ct_state(r);
 	return here || below;
 }
 
@@ -379,16 +379,46 @@ static void add_found(struct lower_front *to, const struct lower_front *found)
 	to->counts |= found->counts;
 }
 
+static uint8_t pf_bit(uint8_t pf)
+{
+	return pf == NFPROTO_IPV4 ? 1 : 2;
+}
+
+static bool is_wanted(struct lower *lw, const struct ir_chain *base, bool counts,
+		      struct lower_chain *lc, uint8_t pf, const struct lower_front *found)
+{
+	struct front_price price;
+
+	front_price(lw, base, counts, &price);
+	if (price.pays || lw->opt->fronts == LOWER_ALL_FRONTS) {
+		if (!lc->front.n_drops)
+			lc->front.price = price;
+		return true;
+	}
+	if (!lc->front.n_drops && !lc->front.declined)
+		lc->front.price = price;
+	lc->front.n_declined += found->n_drops;
+	lc->front.declined |= pf_bit(pf);
+	return false;
+}
+
 struct ir_chain *lower_front(struct lower *lw, struct lower_chain *lc, uint8_t pf)
 {
 	struct front f = {.base = lc->base, .first_counted = UINT32_MAX};
 	struct lower_front found;
 	struct ir_chain *base;
+	bool counts;
 
+	if (lc->front.declined & pf_bit(pf))
+		return NULL;
 	lw->front = &f;
 	base = lower_base(lw, lc->base, pf);
 	cut_behind_drops(lw, base, &found);
-	if (found.n_drops && (f.counts_inside || f.first_counted <= found.last))
+	counts = f.counts_inside || f.first_counted <= found.last;
+	if (found.n_drops && lower_height(lw, base) <= IR_MAX_DEPTH &&
+	    !is_wanted(lw, base, counts, lc, pf, &found))
+		found.n_drops = 0;
+	if (found.n_drops && counts)
 		make_counting(lw, base, &found);
 	lw->front = NULL;
 	if (!found.n_drops || lower_height(lw, base) > IR_MAX_DEPTH)

@@ -121,6 +121,14 @@ void front_unknown(struct lower *lw);
 /* What the rule at hand is in the front at hand, before idle steps go. */
 void front_finish_rule(struct lower *lw);
 bool front_can_use_set(const struct lower *lw, const struct set *s);
+/* Can the verdict map drop packets, or elements that come later? */
+bool front_vmap_drops(const struct ir_set *s);
+/* All that the rule asks for is conntrack's state. */
+bool front_is_about_ct_state(const struct ir_rule *r);
+
+/* front_cost.c; @base: cut behind its drops. @counts: what is dropped is counted in a second pass. */
+void front_price(struct lower *lw, const struct ir_chain *base, bool counts,
+		 struct front_price *ret);
 
 /* lower_block.c */
 struct lower_blocker *lower_blocker_get(struct lower *lw, const void *key, uint32_t expr,

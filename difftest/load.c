@@ -177,7 +177,7 @@ static int take(struct difftest *dt)
 int dt_load(struct difftest *dt)
 {
 	struct lower_options lower = {
-		.named_sets = true, .fronts = true};
+		.named_sets = true, .fronts = LOWER_ALL_FRONTS};
 	int err;
 
 	if (!dt->text)

@@ -87,6 +87,7 @@ int difftest_main(int argc, char **argv)
 	struct difftest_options o = {.seed = 1, .jobs = 1};
 	int status = dt_options_parse(&o, argc, argv);
 
+	setenv("NFT_BPF_FRONTS", "all", 0); /* also those that would not pay */
 	if (status < 0) {
 		if (!o.random || o.jobs == 1)
 			dt_pin_cpu((unsigned int)getpid());

@@ -436,6 +436,16 @@ static void probe(struct planning *pl)
 	diags_fini(&why);
 }
 
+/* NFT_BPF_FRONTS: all of them, or none. */
+static enum lower_fronts fronts(void)
+{
+	const char *which = getenv("NFT_BPF_FRONTS");
+
+	if (which && strcmp(which, "all") == 0)
+		return LOWER_ALL_FRONTS;
+	return which && strcmp(which, "none") == 0 ? LOWER_NO_FRONTS : LOWER_FRONTS_THAT_PAY;
+}
+
 void rt_lower_options(struct lower_options *o)
 {
 	struct timex tx = { 0 };
@@ -446,7 +456,7 @@ void rt_lower_options(struct lower_options *o)
 	if (getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK) < 0)
 		o->seed = (uint32_t)time(NULL);
 	o->named_sets = true;
-	o->fronts = true;
+	o->fronts = fronts();
 	o->dynamic_sets = true;
 	if (!o->read_ns)
 		o->read_ns = (uint64_t)(ms_now() * 1e6);

@@ -5,6 +5,7 @@
 # admin took the rules away. Port 777 is allowed.
 . "$(dirname "$0")/lib.sh"
 
+export NFT_BPF_FRONTS=all
 r=dm-r-$$
 netns $r
 dir=/sys/fs/bpf/nft-bpf/net-$(stat -Lc %i /run/netns/$r)

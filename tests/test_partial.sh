@@ -5,6 +5,8 @@
 # be the same, whatever is done to the ruleset in between.
 . "$(dirname "$0")/lib.sh"
 
+export NFT_BPF_FRONTS=all # also where it would not pay; what does is below
+
 n=pf-n-$$ b=pf-b-$$ # under nft, under nft-bpf; each talks to itself
 netns $n $b
 for h in $n $b; do
@@ -282,4 +284,57 @@ is "with another rule they are" "$(front input)" 1-3/3
 chain filter input 0 'udp dport 22 reject' | sed 's/policy accept/policy drop/' >"$tmp/policy.nft"
 nb $b -f "$tmp/policy.nft" 2>/dev/null
 is "the policy decides nothing in front" "$(front input)" ""
+
+# Where it pays: many rules before the one that stays, or a set that costs the interpreter much.
+drops() { # drops N: of them, then one that is the interpreter's
+	local i
+	for ((i = 1; i <= $1; i++)); do
+		printf 'ip saddr 10.9.%d.%d counter drop\n' $((i == 1 ? 0 : i / 250 + 1)) $((i % 250 + 1))
+	done
+	echo "udp dport 22 counter reject"
+}
+blocklist() { # blocklist N FLAGS: a set of N networks, or addresses, in a rule
+	local i suffix=
+	[ -n "$2" ] && suffix=/31
+	printf 'flush ruleset\ntable ip f {\nset bl { type ipv4_addr; %s\nelements = { 10.9.0.2%s' "$2" $suffix
+	for ((i = 1; i < $1; i++)); do
+		printf ', 10.%d.%d.0%s' $((i / 250 + 10)) $((i % 250)) $suffix
+	done
+	printf ' }\n}\n'
+	chain filter input 0 $'ip saddr @bl counter drop\nudp dport 22 counter reject' | sed 1,2d
+}
+price() { nb $b explain | sed -n 's/.*interpreter; //p'; }
+unset NFT_BPF_FRONTS
+chain filter input 0 "$(drops 3)" >"$tmp/few.nft"
+ok "three rules" load "$tmp/few.nft"
+is "… are not worth a program" "$(front input)" ""
+like "explain says why" "$(price)" '^a program in front would not pay; a packet to drop would cost about [0-9]+ ns, with the interpreter [0-9]+, others [0-9]+ more'
+like "explain -j, too" "$(nb $b explain -j)" '"front_ns": ?\{"pays": ?false, ?"drop": ?[0-9]+, ?"interpreter": ?[0-9]+, ?"pass": ?[0-9]+\}'
+same "three rules"
+chain filter input 0 "$(drops 1000)" >"$tmp/thousand.nft"
+ok "a thousand rules" load "$tmp/thousand.nft"
+is "… are" "$(front input)" 1-1000/1000
+like "explain says what it costs" "$(price)" '^rules 1-1000 run .*; a packet to drop costs about [0-9]+ ns, with the interpreter [0-9]{4}, others [0-9]+ more \(pays from [0-9] % dropped on\)$'
+same "a thousand rules"
+ok "from many rules to few" load "$tmp/few.nft"
+is "… it goes" "$(front input)" ""
+same "few again"
+blocklist 1000 "flags interval;" >"$tmp/networks.nft"
+ok "a set of networks" load "$tmp/networks.nft"
+is "… is worth one" "$(front input)" 1-1/1
+same "a set of networks"
+ok "an element more" both add element ip f bl '{ 10.9.0.4/31 }'
+same "an element more in front"
+blocklist 20 "" >"$tmp/addresses.nft"
+ok "some addresses" load "$tmp/addresses.nft"
+is "… are not" "$(front input)" ""
+is "nothing is left of what would not pay" "$(nb $b explain -j | python3 -c "
+import json, sys
+print(json.load(sys.stdin)['sets'])")" "[]"
+same "some addresses"
+ok "an element more of these" both add element ip f bl '{ 10.9.0.5 }'
+same "an element more of these"
+export NFT_BPF_FRONTS=none
+load "$tmp/thousand.nft"
+is "none at all" "$(front input)" ""
 plan

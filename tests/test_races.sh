@@ -5,6 +5,8 @@
 # under traffic, no datagram to it may arrive. Afterwards all is repaired. RACES_SECONDS: how long.
 . "$(dirname "$0")/lib.sh"
 
+export NFT_BPF_FRONTS=all
+
 r=rc-r-$$
 seconds=${RACES_SECONDS:-12}
 netns $r
