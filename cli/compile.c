@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../compiler/calls.h"
 #include "../compiler/emit/emit.h"
 #include "../compiler/lower.h"
 #include "../compiler/opt/opt.h"
@@ -46,6 +47,7 @@ static int emit(struct cli *cli, struct ir *ir, struct emitted *ret)
 	};
 
 	opt_run(ir, &(struct opt_options){0});
+	calls_decide(ir);
 	if (backend)
 		err = backend->compile(ir, &opt, &cli->diags, ret);
 	return cli_status(cli, err, "compiling");

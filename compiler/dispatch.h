@@ -72,12 +72,15 @@ void dispatch_record(const struct ir_dispatch *d, const struct dispatch_table *t
 struct table_bytes {
 	const void *bytes;
 	size_t len, room; /* behind @len there are zeros */
+	bool is_called;	  /* looked up by a function that others in the map share */
 	struct map_place *place;
 };
 /* Makes what is missing of all dispatches' tables, and gives these and records of templates places. */
 int tables_place(struct ir *ir);
 /* Calls @fn for each of them until it fails. */
 int tables_each(const struct ir *ir, int (*fn)(void *arg, const struct table_bytes *t), void *arg);
+/* What is called in map @map: where the last one begins, and the largest limit, both together in the map. */
+void tables_bounds(const struct ir *ir, uint32_t map, uint64_t *ret_last, uint64_t *ret_limit);
 
 /* ---- dispatch_shape.c ---- */
 

@@ -396,6 +396,7 @@ struct ir {
 	uint32_t n_sels;
 	uint32_t n_dispatches;
 	uint32_t n_parts; /* chains that the optimiser made of others */
+	bool calls_boxes, calls_others; /* look-ups are calls (calls.h) */
 	uint64_t seed; /* of hashes in tables */
 	uint64_t read_ns; /* CLOCK_MONOTONIC when the ruleset was read: ir_elem.expires counts on */
 	struct ir_tables *tables; /* ir_index.h: hash-consing, find by name */

@@ -13,7 +13,7 @@
  * number (for chains of a template: the first of a range, and the chain's own record) or the data;
  * then, in maps to objects, which counter, or the state's place in the shared area, and where limits
  * or quotas differ which kind of them. So a program does not grow with its sets, but for the
- * verdicts and the kinds.
+ * verdicts and a few kinds.
  *
  * What elements keep themselves (ir_set.keeps) is in their records: a word that says which kind of
  * expressions, then, at a multiple of 8, struct ir_counter of a counter, 8 bytes of others. Packets
@@ -28,10 +28,13 @@
 
 #include "classify/classify.h"
 #include "ir.h"
+#include "template.h"
 
 #define SET_MAX_CODE	 64   /* elements of CODE */
 #define SET_MAX_RANGES	 32768 /* each is code */
-#define SET_MAX_KINDS	 256   /* likewise */
+#define SET_MAX_SHAPES	 256   /* likewise */
+#define SET_MAX_KINDS	 65536
+#define SET_KINDS_IN_CODE 16
 
 enum set_form {
 	SET_FORM_CODE,
@@ -39,6 +42,11 @@ enum set_form {
 	SET_FORM_TREE,
 	SET_FORM_BOXES,
 	SET_FORM_DYNAMIC,
+};
+
+struct set_kind {
+	uint32_t number;
+	const struct ir_elem *like;
 };
 
 struct set_table {
@@ -55,6 +63,13 @@ struct set_table {
 	uint32_t n_ranges;
 	const struct ir_elem **kinds; /* by number: an element with states of each kind */
 	uint32_t n_kinds;	      /* 0: no element has states */
+	struct ir_index *kind_index;  /* struct set_kind */
+	/* set_states.c, for more than SET_KINDS_IN_CODE; else NULL. */
+	uint64_t *rows; /* by kind: the shape, the parameters */
+	uint32_t row_words;
+	const struct ir_elem **shapes;
+	uint32_t n_shapes;
+	struct map_place rows_place; /* table_place.c */
 	uint32_t kept_words;	      /* of a record, for states */
 	void *blob;			 /* NULL: CODE; index: the element's place in set->elems */
 	size_t blob_size;

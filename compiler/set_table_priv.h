@@ -9,7 +9,7 @@
 
 /* ---- set_states.c ---- */
 
-/* Fills .kinds and .kept_words; false: too many. */
+/* Fills .kinds, what goes with them, and .kept_words; false: too many. */
 bool set_table_number_kinds(struct ir *ir, const struct ir_set *set, struct set_table *t);
 /* .n_kinds: it is none of them. */
 uint32_t set_table_kind_of(const struct ir_set *set, const struct set_table *t,

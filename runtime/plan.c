@@ -16,6 +16,7 @@
 #include <bpf/libbpf.h>
 #include <linux/netfilter.h>
 
+#include "../compiler/calls.h"
 #include "../compiler/dispatch.h"
 #include "../compiler/opt/opt.h"
 #include "../compiler/set_table.h"
@@ -377,6 +378,7 @@ static void prepare(struct planning *pl, const struct emit_options *opt)
 	if (getrandom(&passes.seed, sizeof(passes.seed), GRND_NONBLOCK) < 0)
 		passes.seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
 	opt_run(p->lowered.ir, &passes);
+	calls_decide(p->lowered.ir);
 	/* Only now is it known which verdict has which number: that is in the maps that stay. */
 	if (pl->rt) {
 		set_tables_place(p->lowered.ir);

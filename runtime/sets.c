@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "../compiler/classify/layout.h"
 #include "../compiler/dispatch.h"
 #include "../compiler/set_table.h"
 #include "priv.h"
@@ -100,8 +101,11 @@ static int bring_tables_map(const struct ir *ir, uint32_t number, struct bpf_map
 	int AUTO_CLOSE fd = -1;
 	size_t size;
 	void *value;
+	uint64_t last, limit;
 	int err = tables_each(ir, add_table, &m);
 
+	tables_bounds(ir, number, &last, &limit);
+	m.size = MAX(m.size, (size_t)(last + limit + CLS_TAIL));
 	if (!err)
 		err = rt_array_create("nb_tables", (uint32_t)m.size, 1, &fd, &value, &size);
 	if (err)

@@ -34,6 +34,11 @@ LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, 
 	return add_global(g, name, name, blob, size);
 }
 
+LLVMValueRef gen_blob_tables_map(struct gen *g, const struct map_place *place)
+{
+	return gen_blob_global(g, arena_printf(g->arena, "tables_%u", place->map), NULL, 0);
+}
+
 LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size,
 			    const struct map_place *place)
 {
@@ -41,7 +46,7 @@ LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, s
 
 	if (!g->opt->maps_elsewhere)
 		return add_global(g, name, "tables", blob, size);
-	map = gen_blob_global(g, arena_printf(g->arena, "tables_%u", place->map), NULL, 0);
+	map = gen_blob_tables_map(g, place);
 	return place->offset ? LLVMConstGEP2(g->i8, map, &at, 1) : map;
 }
 

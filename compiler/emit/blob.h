@@ -17,10 +17,11 @@ LLVMValueRef gen_blob_global(struct gen *g, const char *name, const void *blob, 
 /* A part of the map of all that no one ever changes: a program has 64 maps at most. */
 LLVMValueRef gen_blob_table(struct gen *g, const char *name, const void *blob, size_t size,
 			    const struct map_place *place);
-/* Of a blob that shares its map with others. */
+LLVMValueRef gen_blob_tables_map(struct gen *g, const struct map_place *place);
+/* Of a blob that is looked up by a function, for all that are in the map. */
 struct gen_share {
 	LLVMValueRef map;
-	uint32_t id;	       /* of the map */
+	const char *name;      /* the map's */
 	uint64_t at;	       /* the blob's place there */
 	uint64_t last;	       /* the last blob's */
 	uint64_t limit;	       /* the largest blob's, which holds behind each of them */
@@ -32,8 +33,7 @@ struct gen_share {
 LLVMValueRef gen_shared_function(struct gen *g, const struct gen_share *s, const char *what,
 				 LLVMValueRef target, uint32_t n, uint32_t key_size);
 /*
- * An index, or CLASSIFY_MISS. @fields: one key; of BOXES its fields. @share: NULL if the map is the
- * blob's own.
+ * An index, or CLASSIFY_MISS. @fields: one key; of BOXES its fields. @share: NULL: in line.
  */
 LLVMValueRef gen_blob_find(struct gen *g, LLVMValueRef blob, const struct gen_share *share,
 			   const struct classify_info *info, const struct val *fields, uint32_t n);
@@ -50,11 +50,19 @@ LLVMValueRef gen_blob_value(struct gen *g, LLVMValueRef blob, const struct class
 LLVMValueRef gen_blob_word(struct gen *g, LLVMValueRef blob, const struct classify_info *info,
 			   const void *like, LLVMValueRef index, uint32_t i);
 
-/* effect.c: a state effect whose state is at @at, and that is otherwise like @like. */
+/*
+ * effect.c: a state effect whose state is at @at, with IR_EFFECT_PARAMS @params (NULL: like @like), and
+ * that is otherwise like @like.
+ */
 void gen_state_effect_at(struct gen *g, const struct ir_state *like, LLVMValueRef at,
-			 LLVMBasicBlockRef fail);
+			 const LLVMValueRef *params, LLVMBasicBlockRef fail);
+/* set_state.c: what elements of a map of classify.h keep or stand for: @index's, and one of it at @word. */
+void gen_elem_states(struct gen *g, const struct ir_set *set, const struct set_table *t,
+		     const struct set_hit *hit, LLVMValueRef blob, LLVMValueRef index);
+void gen_elem_state(struct gen *g, const struct set_hit *hit, const struct ir_state *like,
+		    LLVMValueRef word, const LLVMValueRef *params);
 /* dynset.c: the same, of what an element keeps. */
 void gen_kept_state(struct gen *g, const struct ir_state *like, LLVMValueRef at,
-		    LLVMBasicBlockRef broken);
+		    const LLVMValueRef *params, LLVMBasicBlockRef broken);
 
 #endif

@@ -78,14 +78,30 @@ static struct val gen_key(struct gen *g, const struct look_up *l)
 	return l->d->n_fields == 1 ? fields[0] : val_concat(g, fields, l->d->n_fields);
 }
 
+/* Where the tables of several are in one map; in an object of its own each is by itself. */
+static bool is_called(struct gen *g, const struct look_up *l, struct gen_share *ret)
+{
+	if (!g->opt->maps_elsewhere || !g->ir->calls_boxes)
+		return false;
+	*ret = (struct gen_share){
+		.map = gen_blob_tables_map(g, &l->t->place),
+		.name = arena_printf(g->arena, "tables_%u", l->t->place.map),
+		.at = l->t->place.offset,
+	};
+	tables_bounds(g->ir, l->t->place.map, &ret->last, &ret->limit);
+	return true;
+}
+
 static LLVMValueRef call_classify(struct gen *g, const struct look_up *l, LLVMValueRef blob)
 {
 	struct val fields[IR_MAX_FIELDS], key;
+	struct gen_share share;
 
 	if (l->d->form == IR_FORM_BOXES) {
 		for (uint32_t i = 0; i < l->d->n_fields; i++)
 			fields[i] = gen_field(g, l, i);
-		return gen_blob_find(g, blob, NULL, &l->t->info, fields, l->d->n_fields);
+		return gen_blob_find(g, blob, is_called(g, l, &share) ? &share : NULL, &l->t->info,
+				     fields, l->d->n_fields);
 	}
 	key = gen_key(g, l);
 	return gen_blob_find(g, blob, NULL, &l->t->info, &key, 1);

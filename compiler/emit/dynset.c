@@ -89,14 +89,14 @@ static LLVMValueRef call(struct gen *g, const char *name, LLVMValueRef *args, ui
 /* ---- what an element keeps ---- */
 
 void gen_kept_state(struct gen *g, const struct ir_state *like, LLVMValueRef at,
-		    LLVMBasicBlockRef broken)
+		    const LLVMValueRef *params, LLVMBasicBlockRef broken)
 {
 	LLVMValueRef args[2] = {g->f->pkt, at};
 
 	if (like->op->per_cpu)
 		call(g, "nb_dyn_count", args, 2);
 	else
-		gen_state_effect_at(g, like, at, broken);
+		gen_state_effect_at(g, like, at, params, broken);
 }
 
 /* nft_set_elem_update_expr(): one that breaks ends it. */
@@ -116,7 +116,8 @@ static void run_states(struct gen *g, const struct ir_set *set, LLVMValueRef ele
 	gen_branch(g, LLVMBuildICmp(g->b, LLVMIntNE, flags, gen_i32(g, 0), ""), keeps, done, false);
 	gen_at(g, keeps);
 	for (uint32_t i = 0; i < set->n_like; i++)
-		gen_kept_state(g, set->like[i], at_byte(g, elem, dyn_state_at(set, i)), broken);
+		gen_kept_state(g, set->like[i], at_byte(g, elem, dyn_state_at(set, i)), NULL,
+			       broken);
 	gen_goto(g, done);
 	gen_at(g, done);
 }

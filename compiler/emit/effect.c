@@ -155,9 +155,15 @@ static void count_step(struct gen *g, const struct ir_step *st, LLVMBasicBlockRe
 	count_at(g, counter_at(g, at));
 }
 
+static void params_of(struct gen *g, const uint64_t *param, LLVMValueRef *ret)
+{
+	for (uint32_t i = 0; i < IR_EFFECT_PARAMS; i++)
+		ret[i] = gen_i64(g, param[i]);
+}
+
 /* @at: the state; NULL: there is none. */
 static void call_helper(struct gen *g, const struct ir_effect_op *op, LLVMValueRef at,
-			const uint64_t *param, const struct val *vals, uint32_t n_vals,
+			const LLVMValueRef *params, const struct val *vals, uint32_t n_vals,
 			LLVMBasicBlockRef fail)
 {
 	char *name = arena_printf(g->arena, "nb_%s", op->helper ? op->helper : "");
@@ -170,8 +176,7 @@ static void call_helper(struct gen *g, const struct ir_effect_op *op, LLVMValueR
 	}
 	args[0] = g->f->pkt;
 	args[1] = at ? at : LLVMConstNull(g->ptr);
-	for (uint32_t i = 0; i < IR_EFFECT_PARAMS; i++)
-		args[2 + i] = gen_i64(g, param[i]);
+	memcpy(args + 2, params, IR_EFFECT_PARAMS * sizeof(*params));
 	args[2 + IR_EFFECT_PARAMS] = gen_chunk_array(g, vals, n_vals);
 	ok = LLVMBuildCall2(g->b, LLVMGlobalGetValueType(fn), fn, args, ARRAY_SIZE(args), "");
 	if (op->may_break) {
@@ -194,13 +199,16 @@ void gen_state_effect(struct gen *g, const struct ir_state *state, LLVMBasicBloc
 	if (state->op->per_cpu)
 		count(g, state);
 	else
-		gen_state_effect_at(g, state, gen_state_at(g, state), fail);
+		gen_state_effect_at(g, state, gen_state_at(g, state), NULL, fail);
 }
 
 void gen_state_effect_at(struct gen *g, const struct ir_state *like, LLVMValueRef at,
-			 LLVMBasicBlockRef fail)
+			 const LLVMValueRef *params, LLVMBasicBlockRef fail)
 {
-	call_helper(g, like->op, at, like->param, NULL, 0, fail);
+	LLVMValueRef own[IR_EFFECT_PARAMS];
+
+	params_of(g, like->param, own);
+	call_helper(g, like->op, at, params ? params : own, NULL, 0, fail);
 }
 
 static LLVMValueRef recorded_state(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
@@ -214,7 +222,7 @@ static LLVMValueRef recorded_state(struct gen *g, const struct ir_step *st, LLVM
 void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 {
 	struct val *vals = arena_alloc(g->arena, (st->n_args + 1) * sizeof(*vals));
-	LLVMValueRef at;
+	LLVMValueRef at, params[IR_EFFECT_PARAMS];
 
 	if (st->effect->per_cpu) {
 		count_step(g, st, fail);
@@ -227,6 +235,6 @@ void gen_effect(struct gen *g, const struct ir_step *st, LLVMBasicBlockRef fail)
 	for (uint32_t i = 0; i < st->n_args; i++)
 		vals[i] = gen_sel_now(g, st->args[i], fail);
 	at = in_record(st) ? recorded_state(g, st, fail) : gen_state_at(g, st->state);
-	call_helper(g, st->effect, at, st->state ? st->state->param : st->param, vals, st->n_args,
-		    fail);
+	params_of(g, st->state ? st->state->param : st->param, params);
+	call_helper(g, st->effect, at, params, vals, st->n_args, fail);
 }

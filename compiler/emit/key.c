@@ -146,6 +146,15 @@ static void put_elem(struct key *k, const struct ir_set *set, const struct ir_el
 		put_state(k, e->states[i]);
 }
 
+static void put_ops(struct key *k, const struct ir_set *set, const struct ir_elem *like)
+{
+	const struct ir_state *st;
+
+	fputs("shape ", k->f);
+	for (uint32_t s = 0; (st = set_table_state(set, like, s)); s++)
+		fprintf(k->f, "%s ", st->op->name);
+}
+
 static void put_table(struct key *k, const struct ir_set *set, const struct set_table *t)
 {
 	bool is_code = t->form == SET_FORM_CODE;
@@ -164,8 +173,13 @@ static void put_table(struct key *k, const struct ir_set *set, const struct set_
 		fprintf(k->f, "range %u ", t->ranges[i].first);
 		put_verdict(k, &t->ranges[i].like->verdict);
 	}
-	/* Which counter or state it is stands in the record. */
-	for (uint32_t i = 0; i < t->n_kinds; i++) {
+	/* Which counter or state it is stands in the record; what many kinds have, in a table. */
+	if (t->rows)
+		fprintf(k->f, "%u kinds of %u in %u at %u ", t->n_kinds, t->row_words,
+			t->rows_place.map, t->rows_place.offset);
+	for (uint32_t i = 0; i < t->n_shapes; i++)
+		put_ops(k, set, t->shapes[i]);
+	for (uint32_t i = 0; !t->rows && i < t->n_kinds; i++) {
 		const struct ir_state *st;
 
 		fputs("kind ", k->f);
@@ -355,8 +369,9 @@ static void put_all(struct key *k, const struct emit_options *opt)
 	const struct ir *ir = k->ir;
 
 	put_options(k, opt);
-	fprintf(k->f, "\n%d counters %u state %u sets %u", ir->n_counters > 0,
-		emit_counter_room(ir), ir->shared_state_size, ir->n_sets);
+	fprintf(k->f, "\n%d counters %u state %u sets %u, calls %d%d", ir->n_counters > 0,
+		emit_counter_room(ir), ir->shared_state_size, ir->n_sets, ir->calls_boxes,
+		ir->calls_others);
 	for (uint32_t i = 0; i < ir->n_sets; i++)
 		put_set(k, ir->sets[i]);
 	for (uint32_t i = 0; i < ir->n_chains; i++)

@@ -24,33 +24,6 @@ static bool is_point(const struct ir_set *set, const struct ir_elem *e)
 	return e->lo == e->hi || memcmp(e->lo, e->hi, set->width) == 0;
 }
 
-/* What an element keeps: @word, out of a record, says where. One shape for all elements of a set. */
-static void run_state(struct gen *g, const struct search *s, const struct ir_state *like,
-		      LLVMValueRef word)
-{
-	const struct ir_step step = {.kind = IR_EFFECT, .effect = like->op, .state = (void *)like};
-	const LLVMValueRef *saved = g->p->numbers;
-
-	if (like->op->per_cpu) {
-		/* For the verifier; it always is. */
-		gen_require(g,
-			    LLVMBuildICmp(g->b, LLVMIntULT, word, gen_i32(g, emit_counter_room(g->ir)), ""),
-			    s->hit->miss, false);
-		word = LLVMBuildZExt(g->b, word, g->i64, "");
-		g->p->numbers = &word;
-		gen_effect(g, &step, s->hit->broken);
-		g->p->numbers = saved;
-		return;
-	}
-	gen_require(g,
-		    LLVMBuildICmp(g->b, LLVMIntULE, word,
-				  gen_i32(g, g->ir->shared_state_size - like->op->state_size), ""),
-		    s->hit->miss, false);
-	word = LLVMBuildZExt(g->b, word, g->i64, "");
-	gen_state_effect_at(g, like, LLVMBuildGEP2(g->b, g->i8, g->state, &word, 1, ""),
-			    s->hit->broken);
-}
-
 /* 1 + where a model's record has the words of @e. */
 static uint32_t elem_at(const struct search *s, const struct ir_elem *e)
 {
@@ -66,9 +39,11 @@ static LLVMBasicBlockRef hit_block(struct gen *g, const struct search *s, const 
 	gen_at(g, bb);
 	for (uint32_t i = 0; s->hit->broken && i < s->set->n_states; i++) {
 		if (s->hit->params && s->hit->params->elem_states)
-			run_state(g, s, e->states[i],
-				  gen_record_word(g, elem_at(s, e) +
-							     s->hit->params->elem_states - 1 + i));
+			gen_elem_state(g, s->hit, e->states[i],
+				       gen_record_word(g, elem_at(s, e) +
+								  s->hit->params->elem_states -
+								  1 + i),
+				       NULL);
 		else
 			gen_state_effect(g, e->states[i], s->hit->broken);
 	}
@@ -239,26 +214,45 @@ static void follow_verdict(struct gen *g, const struct search *s, const struct s
 	gen_number_tree(g, number, numbers, targets, n);
 }
 
+static const char *map_name(struct gen *g, const struct ir_set *set, const struct set_table *t)
+{
+	return arena_printf(g->arena, "set_%u", g->opt->maps_elsewhere ? t->map : set->id);
+}
+
 static LLVMValueRef map_of(struct gen *g, const struct ir_set *set, const struct set_table *t)
 {
-	bool elsewhere = g->opt->maps_elsewhere;
-	const char *name = arena_printf(g->arena, "set_%u", elsewhere ? t->map : set->id);
+	return gen_blob_global(g, map_name(g, set, t), g->opt->maps_elsewhere ? NULL : t->blob,
+			       t->blob_size);
+}
 
-	return gen_blob_global(g, name, elsewhere ? NULL : t->blob, t->blob_size);
+/* False: the look-up is in line. */
+static bool is_called(struct gen *g, const struct ir_set *set, const struct set_table *t,
+		      struct gen_share *ret)
+{
+	bool shares = g->opt->maps_elsewhere && t->shares;
+	bool many = t->form == SET_FORM_BOXES ? g->ir->calls_boxes : g->ir->calls_others;
+
+	if (!shares && !many)
+		return false;
+	*ret = (struct gen_share){
+		.map = map_of(g, set, t),
+		.name = map_name(g, set, t),
+		.limit = t->info.limit,
+	};
+	if (!shares)
+		return true;
+	ret->at = t->map_offset;
+	set_map_bounds(g->ir, t->map, &ret->last, &ret->limit);
+	return true;
 }
 
 static LLVMValueRef find_in_blob(struct gen *g, const struct search *s, const struct set_table *t,
 				 LLVMValueRef blob)
 {
-	struct gen_share share = {.map = map_of(g, s->set, t), .id = t->map, .at = t->map_offset};
-	const struct gen_share *shared = NULL;
+	struct gen_share share, *shared = is_called(g, s->set, t, &share) ? &share : NULL;
 	struct val fields[CLASSIFY_MAX_FIELDS];
 	uint32_t at = 0;
 
-	if (g->opt->maps_elsewhere && t->shares) {
-		set_map_bounds(g->ir, t->map, &share.last, &share.limit);
-		shared = &share;
-	}
 	if (t->form != SET_FORM_BOXES)
 		return gen_blob_find(g, blob, shared, &t->info, s->key, 1);
 	for (uint32_t i = 0; i < s->set->n_fields; at += s->set->field_width[i++])
@@ -273,54 +267,6 @@ static LLVMValueRef require_index(struct gen *g, const struct set_table *t, LLVM
 
 	gen_require(g, LLVMBuildICmp(g->b, LLVMIntULT, index, end, ""), miss, false);
 	return index;
-}
-
-static void run_states(struct gen *g, const struct search *s, const struct set_table *t,
-		       const struct ir_elem *like, LLVMValueRef blob, LLVMValueRef index)
-{
-	for (uint32_t i = 0; i < s->set->n_states; i++)
-		run_state(g, s, like->states[i],
-			  gen_blob_word(g, blob, &t->info, t->blob, index, t->data_words + i));
-}
-
-/* What elements keep themselves, one kind of them; the record is @index's. */
-static void run_kept(struct gen *g, const struct search *s, const struct set_table *t,
-		     const struct ir_elem *like, LLVMValueRef blob, LLVMValueRef index)
-{
-	uint32_t at = set_kept_at(t->data_words);
-	const struct ir_state *st;
-
-	for (uint32_t i = 0; (st = set_table_state(s->set, like, i)); i++) {
-		gen_kept_state(g, st, gen_blob_value(g, blob, &t->info, t->blob, index, at),
-			       s->hit->broken);
-		at += ROUND_UP(ir_state_init_size(st->op), 8u);
-	}
-}
-
-/* Where limits or quotas differ, a word of the record says which of them it is. */
-static void run_kind(struct gen *g, const struct search *s, const struct set_table *t,
-		     LLVMValueRef blob, LLVMValueRef index)
-{
-	LLVMBasicBlockRef *targets = arena_alloc(g->arena, t->n_kinds * sizeof(*targets));
-	uint32_t *numbers = arena_alloc(g->arena, t->n_kinds * sizeof(*numbers));
-	LLVMBasicBlockRef done = gen_block(g, "counted");
-	void (*run)(struct gen *, const struct search *, const struct set_table *,
-		    const struct ir_elem *, LLVMValueRef, LLVMValueRef) =
-		s->set->keeps ? run_kept : run_states;
-	LLVMValueRef kind = gen_blob_word(g, blob, &t->info, t->blob, index,
-					  t->data_words + (s->set->keeps ? 0 : s->set->n_states));
-
-	for (uint32_t i = 0; i < t->n_kinds; i++) {
-		numbers[i] = i;
-		targets[i] = gen_block(g, "kind");
-	}
-	gen_number_tree(g, kind, numbers, targets, t->n_kinds);
-	for (uint32_t i = 0; i < t->n_kinds; i++) {
-		gen_at(g, targets[i]);
-		run(g, s, t, t->kinds[i], blob, index);
-		gen_goto(g, done);
-	}
-	gen_at(g, done);
 }
 
 static LLVMValueRef blob_of(struct gen *g, const struct ir_set *set, const struct set_table *t)
@@ -339,12 +285,8 @@ static void search_blob(struct gen *g, const struct search *s, const struct set_
 
 	if (s->set->has_timeout)
 		index = require_index(g, t, gen_blob_live(g, blob, &t->info, index), miss);
-	if (s->hit->broken && t->n_kinds == 1 && s->set->keeps)
-		run_kept(g, s, t, t->kinds[0], blob, index);
-	else if (s->hit->broken && t->n_kinds == 1)
-		run_states(g, s, t, t->kinds[0], blob, index);
-	else if (s->hit->broken && t->n_kinds)
-		run_kind(g, s, t, blob, index);
+	if (s->hit->broken && t->n_kinds)
+		gen_elem_states(g, s->set, t, s->hit, blob, index);
 	switch (s->set->kind) {
 	case IR_SET:
 		s->hit->hit(g, s->hit->arg, NULL, NULL);
