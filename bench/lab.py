@@ -60,6 +60,8 @@ class Lab:
         # Pins die with this mount, whatever becomes of their owners.
         subprocess.run(["mount", "-t", "bpf", "bench", self.bpffs], check=True)
         self.env = dict(os.environ, NFT_BPF_BPFFS=self.bpffs)
+        # Programs in front of interpreted chains are measured also where they would not pay.
+        self.env.setdefault("NFT_BPF_FRONTS", "all")
         backend = os.path.join(build, ".libs/nft-bpf-llvm.so")
         if os.path.exists(backend):
             self.env.setdefault("NFT_BPF_BACKEND", os.path.abspath(backend))

@@ -2,7 +2,8 @@
 /*
  * Where the tables of dispatches, the records of templates and the kinds of sets' elements lie: one
  * behind the other in a map, or in as many as it takes. To a packet that is no cost, the address is a
- * constant in the code. They are of the loader's making (emit_options.maps_elsewhere); in an object of its own LLVM places them.
+ * constant in the code. They are of the loader's making (emit_options.maps_elsewhere); in an object of
+ * its own LLVM places them.
  */
 #include <stdlib.h>
 

@@ -52,11 +52,11 @@ agrees() { # agrees FILE: all of it compiled, no difference
 	[ $e = 0 ] && grep -q '^chains: 1, compiled: 1$' "$tmp/out"
 }
 
-for n in 4 5 22 23 24 100 300; do
+for n in 4 5 23 300; do
 	in_rules $n >"$tmp/rules.nft"
 	ok "a set of ranges over two fields in $n rules" agrees "$tmp/rules.nft"
 done
-for n in 4 5 30; do
+for n in 4 30; do
 	in_chains $n >"$tmp/chains.nft"
 	ok "look-ups over several fields in $n chains" agrees "$tmp/chains.nft"
 done
