@@ -162,6 +162,16 @@ static bool has_other_data(const struct set *s, const struct set_elem *e, const 
 	       (v.len != s->data_len || memcmp(v.data, e->data, v.len) != 0);
 }
 
+/* nft_add_set_elem(): what packets added to a set that the kernel's lags behind leaves no room. */
+static int check_room(const struct apply *ap, struct set *s, struct set_elem *e)
+{
+	if (ap->src != APPLY_REQUEST || !s->elsewhere || !s->size || s->n_elems <= s->size)
+		return 0;
+	set_elem_delete(s, e);
+	return apply_error(ap, -ENFILE, s->table->name, NULL, "set %s is full, with what packets added",
+			   s->name);
+}
+
 static int add_elem(const struct apply *ap, struct set *s, const struct nlattr *attr)
 {
 	struct elem_attrs ea;
@@ -185,6 +195,9 @@ static int add_elem(const struct apply *ap, struct set *s, const struct nlattr *
 		set_times(s, e, &ea.tb);
 		return 0;
 	}
+	err = s->n_elems > n ? check_room(ap, s, e) : 0;
+	if (err < 0)
+		return err;
 	err = fill(ap, s, e, &ea);
 	if (err < 0) {
 		if (s->n_elems > n)

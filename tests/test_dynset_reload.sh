@@ -153,6 +153,8 @@ is "as the set says" "$(elements few)" "21, 23, 29"
 like "packets find them" "$(nb $n list chain ip i out)" 'counter packets 5 bytes 145 comment "few"'
 like "in maps, too" "$(nb $n list chain ip i out)" 'counter packets 4 bytes 116 comment "marks"'
 ok "a set that is full" not nb $n add element ip i few '{ 28 }'
+ok "a set that is full, with a rule beside it" \
+	not nb $n 'add element ip i few { 28 }; add rule ip i out counter'
 is "is as it was" "$(elements few)" "21, 23, 29"
 ok "in the kernel, too" not grep -q 28 <(in_ns $n nft list set ip i few)
 ok "make room" nb $n delete element ip i few '{ 23 }'
