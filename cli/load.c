@@ -278,7 +278,7 @@ int cmd_take(struct cli *cli, int argc, char **argv)
 	return load(cli, NULL);
 }
 
-/* Nothing is loaded, or nothing has changed: nothing to do. */
+/* Nothing is loaded, or all is as it was left: nothing to do. */
 int cmd_sync(struct cli *cli, int argc, char **argv)
 {
 	const struct rt_options opt = {.read_only = true};
@@ -295,7 +295,7 @@ int cmd_sync(struct cli *cli, int argc, char **argv)
 	if (!err)
 		err = rt_status(rt, &cli->diags, &st);
 	if (!err)
-		stale = st.n_progs && (st.moved_on || st.unfinished);
+		stale = st.lost || (st.n_progs && (st.moved_on || st.unfinished || st.damaged));
 	rt_status_fini(&st);
 	rt_close(rt);
 	if (err < 0)

@@ -49,6 +49,8 @@ static void print_prog(const struct rt_status *st, const char *name)
 		printf(", %" PRIu64 " packets, %" PRIu64 " ns each", p->runs, p->run_ns / p->runs);
 	if (!p->id || !p->link_id)
 		fputs(", GONE", stdout);
+	else if (p->emptied)
+		fputs(", EMPTIED", stdout);
 	putchar('\n');
 }
 
@@ -126,6 +128,8 @@ static void print_status(const struct rt_status *st)
 	if (st->unfinished)
 		puts("\ta load or give was interrupted: interpreter and BPF may both enforce; "
 		     "load again or nft-bpf give");
+	if (st->damaged)
+		puts("\tsome of it was taken away by others: nft-bpf sync brings it back");
 	if (st->moved_on)
 		puts("\tthe ruleset was changed since without nft-bpf: nft-bpf take compiles it "
 		     "as it is now");
@@ -137,12 +141,12 @@ static void print_status(const struct rt_status *st)
 
 static json_t *prog_json(const struct rt_prog_status *p)
 {
-	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "name",
+	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:I, s:I}", "name",
 			 p->name,
 			 "id", (int)p->id, "link", (int)p->link_id, "pf", (int)p->pf, "hook",
 			 (int)p->hook, "priority", (int)p->priority, "attached", (int)p->attached,
 			 "parts", (int)p->n_parts, "instructions", (int)p->insns, "jited_bytes",
-			 (int)p->jited_bytes, "runs", (json_int_t)p->runs, "run_ns",
+			 (int)p->jited_bytes, "emptied", p->emptied, "runs", (json_int_t)p->runs, "run_ns",
 			 (json_int_t)p->run_ns);
 }
 
@@ -184,12 +188,12 @@ static json_t *status_json(const struct rt_status *st)
 
 	for (uint32_t i = 0; i < st->n_chains; i++)
 		json_array_append_new(chains, chain_json(st, &st->chains[i]));
-	return json_pack("{s:I, s:s?, s:i, s:I, s:I, s:s?, s:b, s:b, s:b, s:b, s:o}", "netns",
+	return json_pack("{s:I, s:s?, s:i, s:I, s:I, s:s?, s:b, s:b, s:b, s:b, s:b, s:o}", "netns",
 			 (json_int_t)st->netns, "name", st->netns_name, "generation",
 			 (int)st->generation, "since", (json_int_t)st->since, "compiled",
 			 (json_int_t)(st->compiled ? st->compiled : st->since), "version",
 			 st->version, "moved_on", st->moved_on, "unfinished", st->unfinished,
-			 "foreign", st->foreign, "lost", st->lost, "chains", chains);
+			 "damaged", st->damaged, "foreign", st->foreign, "lost", st->lost, "chains", chains);
 }
 
 static void print_json(json_t *root)

@@ -140,6 +140,7 @@ int root_get(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority, uin
 	     struct diags *ds, struct root **ret);
 struct root *root_find(struct runtime *rt, uint8_t pf, uint8_t hook, int32_t priority);
 int root_set_slot(struct root *r, uint32_t parity, int prog_fd); /* prog_fd -1: empties it */
+uint32_t root_program(const struct root *r, uint32_t parity); /* its id; 0: none */
 bool root_has_program(const struct root *r, uint32_t parity);
 /* One that is not just there to accept all. */
 bool root_decides(const struct root *r, uint32_t parity);

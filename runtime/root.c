@@ -351,20 +351,25 @@ int root_set_slot(struct root *r, uint32_t parity, int prog_fd)
 	return err == -ENOENT ? 0 : err;
 }
 
-bool root_has_program(const struct root *r, uint32_t parity)
+uint32_t root_program(const struct root *r, uint32_t parity)
 {
 	uint32_t id;
 
-	return r->slots >= 0 && bpf_map_lookup_elem(r->slots, &parity, &id) == 0;
+	return r->slots >= 0 && bpf_map_lookup_elem(r->slots, &parity, &id) == 0 ? id : 0;
+}
+
+bool root_has_program(const struct root *r, uint32_t parity)
+{
+	return root_program(r, parity);
 }
 
 bool root_decides(const struct root *r, uint32_t parity)
 {
 	struct bpf_prog_info info = { 0 };
-	uint32_t id, len = sizeof(info);
+	uint32_t id = root_program(r, parity), len = sizeof(info);
 	int AUTO_CLOSE fd = -1;
 
-	if (r->slots < 0 || bpf_map_lookup_elem(r->slots, &parity, &id) < 0)
+	if (!id)
 		return false;
 	fd = bpf_prog_get_fd_by_id(id);
 	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ||

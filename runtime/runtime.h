@@ -181,8 +181,9 @@ struct rt_chain_status { /* a base chain, in listing order */
 
 struct rt_prog_status { /* a program */
 	const char *name;
-	uint32_t id;	    /* BPF program id; 0: gone */
+	uint32_t id;	    /* BPF program id; 0: its pin is gone */
 	uint32_t link_id;   /* of its root; 0: gone */
+	bool emptied;	    /* packets do not come to it, or to what it goes on in: it was taken out */
 	uint8_t pf, hook;
 	int32_t priority;	/* the chains' */
 	int32_t attached;	/* the root's */
@@ -201,6 +202,7 @@ struct rt_status {
 	const char *version; /* of nft-bpf that loaded */
 	bool moved_on;	  /* the kernel's ruleset changed since: programs and ruleset may differ */
 	bool unfinished;  /* a load or give was killed: both may enforce until the next one */
+	bool damaged;	  /* of programs something was taken away; the next load brings it back */
 	bool lost;	  /* the manifest was removed: what programs decide is not known */
 	bool foreign;	  /* pins of a version we do not understand: only give works */
 	struct rt_chain_status *chains;

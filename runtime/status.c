@@ -62,6 +62,46 @@ static void read_link(const struct runtime *rt, struct rt_prog_status *p)
 		p->link_id = info.id;
 }
 
+/* The map that parts go on in each other through has them all: one without it has none. */
+static bool parts_are_there(const struct runtime *rt)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info), id;
+	int AUTO_CLOSE fd = -1;
+
+	if (gen_get(rt, gen_current(rt), "nb_parts", &fd) < 0 ||
+	    bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return false;
+	for (uint32_t i = 0; i < info.max_entries; i++)
+		if (bpf_map_lookup_elem(fd, &i, &id) < 0)
+			return false;
+	return true;
+}
+
+/* Is the program in its root's slot? Another one there was not put there by us. */
+static bool is_in_place(struct runtime *rt, const struct rt_prog_status *p)
+{
+	const struct root *r = root_find(rt, p->pf, p->hook, p->attached);
+	uint32_t id = r ? root_program(r, gen_current(rt) & 1) : 0;
+
+	return id && (!p->id || id == p->id);
+}
+
+static void look_for_damage(struct runtime *rt, struct rt_status *st)
+{
+	bool parts = true;
+
+	for (uint32_t i = 0; i < st->n_progs; i++)
+		if (st->progs[i].n_parts > 1)
+			parts = parts_are_there(rt);
+	for (uint32_t i = 0; i < st->n_progs; i++) {
+		struct rt_prog_status *p = &st->progs[i];
+
+		p->emptied = !is_in_place(rt, p) || (p->n_parts > 1 && !parts);
+		st->damaged |= p->emptied || !p->id || !p->link_id;
+	}
+}
+
 static int fill_from_manifest(const struct runtime *rt, const struct manifest *m,
 			      struct rt_status *st)
 {
@@ -136,6 +176,11 @@ int rt_status(struct runtime *rt, struct diags *ds, struct rt_status *ret)
 	if (err)
 		return err;
 	st.moved_on = m && own && !st.unfinished && has_moved_on(rt);
+	/* What another process is about to change is not damaged. */
+	if (m && !st.foreign && !st.unfinished)
+		look_for_damage(rt, &st);
+	if (st.damaged && (gen_current(rt) != st.generation || has_other_generation(rt)))
+		st.damaged = false;
 	*ret = st;
 	st = (struct rt_status){ 0 };
 	return 0;

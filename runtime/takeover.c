@@ -223,52 +223,7 @@ void takeover_undo(struct takeover *tk)
 		rt_forget(tk->rt);
 }
 
-/* ---- flip and drop ---- */
-
-static bool anything_decided(const struct takeover *tk)
-{
-	return tk->old && gen_exists(tk->rt, tk->old);
-}
-
-/* Is there a chain that the interpreter is to run, where programs were before? */
-static bool anything_interpreted(const struct takeover *tk)
-{
-	const struct table *t;
-	const struct chain *c;
-
-	list_for_each(t, &tk->rs->tables, node) {
-		if (t->family != NFPROTO_IPV4 && t->family != NFPROTO_IPV6 &&
-		    t->family != NFPROTO_INET)
-			continue;
-		list_for_each(c, &t->chains, node)
-			if (c->is_base && !plan_compiles(tk->plan, c))
-				return true;
-	}
-	return false;
-}
-
-static int flip(struct takeover *tk)
-{
-	int err = 0;
-
-	/* One that is past the place of a chain just put back must not meet a root just emptied. */
-	if (anything_decided(tk) && anything_interpreted(tk))
-		err = rt_wait_programs();
-	if (err)
-		return rt_error(tk->ds, err, "cannot wait for packets under way");
-	gen_flip(tk->rt, tk->gen);
-	rt_stop_at("flipped");
-	/* From here on nothing may fail: the new rules decide. */
-	if (rt_wait_programs() < 0)
-		usleep(100000);
-	if (tk->state.current && tk->m)
-		err = counters_carry(tk->rt, tk->old, tk->state.current, tk->gen, tk->m, tk->ds);
-	if (!err && tk->m)
-		err = states_carry(tk->rt, tk->old, tk->gen, tk->ds);
-	if (!err)
-		elem_states_carry(tk->rt);
-	return err;
-}
+/* ---- drop ---- */
 
 static int program_of(const struct takeover *tk, const struct root *r)
 {
@@ -335,7 +290,7 @@ int takeover_run(struct takeover *tk)
 		err = takeover_give_elements(tk);
 	rt_stop_at("woken");
 	if (!err)
-		err = flip(tk);
+		err = takeover_flip(tk);
 	if (!err)
 		err = takeover_give_late_elements(tk);
 	if (!err)

@@ -69,6 +69,11 @@ int takeover_prepare(struct takeover *tk);
 /* Removes roots that this process attached, and the generation in the making. */
 void takeover_undo(struct takeover *tk);
 
+/* ---- flip.c ---- */
+
+/* The new generation decides, and no packet is under way by the old one when it returns. */
+int takeover_flip(struct takeover *tk);
+
 /* ---- takeover_commit.c ---- */
 
 /* -ERESTART as above. */

@@ -137,6 +137,13 @@ for shape in plain mixed; do
 	each "reload" compiled "$steps" "load give take" nb $r -f "$tmp/$shape.nft"
 	each "add on top" compiled "$steps" "again give" nb $r -f "$tmp/$shape-again.nft"
 	each "give" compiled "$give_steps" "load give" nb $r give
+	# The chain that refuses comes before its old place: there is a moment when both places have it.
+	{
+		echo "flush chain inet t in; delete chain inet t in; table inet t {"
+		sed -n '/chain in {/,/^\t}/{s/priority filter/priority filter - 10/;p}' "$tmp/$shape.nft"
+		echo "}"
+	} >"$tmp/forward.nft"
+	each "come forward" compiled "committed forward flipped parked" "load give take" nb $r -f "$tmp/forward.nft"
 done
 
 # The refusal moves from a rule to the policy, where chains are regular ones: whoever repairs must know
