@@ -81,28 +81,62 @@ static bool is_refusal(int err)
 	return err < 0 && err != -ERESTART && err != -ENOMEM;
 }
 
+/* The ruleset that an input is for. */
+struct reading {
+	struct cli *cli;
+	struct runtime *rt;
+	struct ruleset *heads; /* all that was read at first; or NULL */
+	struct ruleset *all;   /* or NULL */
+};
+
+static void reading_fini(struct reading *rd)
+{
+	ruleset_free(rd->heads);
+	ruleset_free(rd->all);
+}
+
+/* nft_input.complete: heads are not enough. They live on for whoever still points into them. */
+static int complete(void *arg, const struct ruleset **ret)
+{
+	struct reading *rd = arg;
+	int err = rd->all ? 0 : rt_model(rd->rt, &rd->cli->diags, &rd->all);
+
+	if (!err)
+		*ret = rd->all;
+	return err;
+}
+
 /* Reads the ruleset as it is, then the input on top of it. */
 static int read_all(struct cli *cli, struct runtime *rt, struct nft_input *in, struct ruleset **ret,
 		    struct batch *ret_batch)
 {
-	bool replaces = cli_input_replaces(in);
+	CLEANUP(reading_fini) struct reading rd = {.cli = cli, .rt = rt};
 	uint32_t generation;
-	int err = replaces ? rt_model_heads(rt, false, &cli->diags, ret) :
-			     rt_model(rt, &cli->diags, ret);
+	int err;
 
-	in->model = in->rewrite_arg = *ret;
-	in->rewrite = rt_rewrite;
+	if (cli_input_replaces(in)) {
+		err = rt_model_heads(rt, false, &cli->diags, &rd.heads);
+		in->complete = complete;
+		in->complete_arg = &rd;
+	} else {
+		err = rt_model(rt, &cli->diags, &rd.all);
+	}
 	if (err)
 		return err;
+	in->model = in->rewrite_arg = rd.heads ? rd.heads : rd.all;
+	in->rewrite = rt_rewrite;
 	in->unchecked = cli_input_rewind(in);
+	generation = in->model->generation;
 	err = capture(cli, rt, in, ret_batch);
-	if (err || !replaces || !ret_batch->len || batch_replaces_all(ret_batch, *ret))
-		return err;
-	/* It did not mean what it looked like: all is needed. */
-	generation = (*ret)->generation;
-	ruleset_free(TAKE_PTR(*ret));
-	err = rt_model(rt, &cli->diags, ret);
-	return !err && (*ret)->generation != generation ? -ERESTART : err;
+	if (!err && rd.heads && !rd.all && ret_batch->len && !batch_replaces_all(ret_batch, rd.heads)) {
+		/* It did not mean what it looked like: all is needed. */
+		err = rt_model(rt, &cli->diags, &rd.all);
+		if (!err && rd.all->generation != generation)
+			err = -ERESTART;
+	}
+	if (!err)
+		*ret = rd.all ? TAKE_PTR(rd.all) : TAKE_PTR(rd.heads);
+	return err;
 }
 
 /*

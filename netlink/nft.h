@@ -40,6 +40,12 @@ struct nft_input {
 	 */
 	const struct ruleset *model;
 	/*
+	 * The model lacks rules and elements (dump_options.no_rules, no_elements). Called when they are asked
+	 * for, which most files never do; what it returns is the model from then on. NULL: nothing is lacking.
+	 */
+	int (*complete)(void *arg, const struct ruleset **ret);
+	void *complete_arg;
+	/*
 	 * With NFT_KERNEL_REAL: the model has tables and heads of sets only (dump_options.sets_only);
 	 * for all else the kernel is asked.
 	 */

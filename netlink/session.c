@@ -238,6 +238,19 @@ static bool kernel_answers(const struct session_socket *s, const struct nlmsghdr
 	return false;
 }
 
+/* Rules and elements are there before they are told: libnftables looks at the generation again then. */
+static int complete_model(struct nft_session *s, const struct nlmsghdr *nlh)
+{
+	int type = nlmsg_nft_type(nlh), err;
+
+	if (!s->complete || (type != NFT_MSG_GETRULE && type != NFT_MSG_GETSETELEM))
+		return 0;
+	err = s->complete(s->complete_arg, &s->model);
+	if (!err)
+		s->complete = NULL;
+	return err;
+}
+
 ssize_t session_send(struct session_socket *s, const void *data, size_t len)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
@@ -247,6 +260,11 @@ ssize_t session_send(struct session_socket *s, const void *data, size_t len)
 	drop_answer(s);
 	if (len < sizeof(*nlh) || nlh->nlmsg_len > len) {
 		errno = EINVAL;
+		return -1;
+	}
+	err = s->protocol == NETLINK_NETFILTER ? complete_model(s->session, nlh) : 0;
+	if (err < 0) {
+		errno = -err;
 		return -1;
 	}
 	if (kernel_answers(s, nlh))

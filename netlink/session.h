@@ -32,6 +32,8 @@ struct nft_session {
 	const struct batch *prelude;
 	int (*rewrite)(void *arg, struct batch *b); /* nft_input.rewrite */
 	void *rewrite_arg;
+	int (*complete)(void *arg, const struct ruleset **ret); /* nft_input.complete; NULL: it was */
+	void *complete_arg;
 	bool numbered;		     /* serve.h */
 	bool unchecked, heads_only, adds_only; /* of struct nft_input */
 	struct session_socket *sockets;
