@@ -10,6 +10,25 @@
 #include "manifest.h"
 #include "sets.h"
 
+struct batch;
+
+/* ---- element_batch.c ---- */
+
+struct elem_batch {
+	struct ruleset *sets; /* heads, with what was read of them */
+	bool adds, deletes, excl;
+	const struct set **flushed;
+	size_t n_flushed;
+};
+void elem_batch_fini(struct elem_batch *eb);
+/* Whether it is about elements alone, and of which kind; -EOPNOTSUPP: of more. */
+int elem_batch_look(struct elem_batch *eb, const struct batch *b);
+/* What it adds, or what it deletes (@type is a message's), in place of what was read before. */
+int elem_batch_read(struct elem_batch *eb, const struct batch *b, int type, struct diags *ds);
+bool elem_batch_flushes(const struct elem_batch *eb, const struct set *s);
+struct set *elem_batch_set(const struct elem_batch *eb, uint8_t family, const char *table,
+			   const char *name);
+
 /* ---- element_spans.c ---- */
 
 struct span {
