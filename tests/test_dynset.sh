@@ -17,7 +17,10 @@ done
 mac() { ip -n "$1" -j link show e0 | sed 's/.*"address":"\([^"]*\)".*/\1/'; }
 to_k=to-$k=$(mac $k)
 to_b=to-$b=$(mac $b)
-send() { in_ns $s python3 "$top_srcdir/tests/dynset_send.py" "$@" "$to_k" "$to_b"; }
+send() {
+	in_ns $s python3 "$top_srcdir/tests/dynset_send.py" "$@" "$to_k" "$to_b"
+	settled
+}
 load() {
 	{ echo flush ruleset; sed "s/timeout SECONDS/timeout $((seconds * slow))s/" "$tmp/rules.nft"; } >"$tmp/bpf.nft"
 	in_ns $k nft -f "$tmp/bpf.nft"
@@ -235,6 +238,7 @@ for _ in 1 2; do
 	pids="${pids:-} $!"
 done
 wait $pids
+settled
 is "each source once" "$(elements nb $b list set ip t loud)" 2000
 is "each packet counted once" \
 	"$(nb $b list set ip t loud | grep -o 'counter packets [0-9]*' | awk '{ n += $3 } END { print n }')" \

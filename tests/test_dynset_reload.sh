@@ -15,6 +15,7 @@ s6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 for p in sys.argv[1:]:
     s.sendto(b'x', ('127.0.0.1', int(p)))
     s6.sendto(b'x', ('::1', int(p)))" "$@"
+	settled
 }
 cat >"$tmp/a.nft" <<'NFT'
 table inet t {

@@ -26,6 +26,7 @@ for n, src, port in ((3, '127.0.0.1', 1000), (2, '127.0.0.1', 1001), (4, '127.0.
         except OSError:
             pass"
 	done
+	settled
 }
 timeless() { sed 's/ expires [0-9a-z]*//g; s/ used never/ /'; }
 listed() { nb $b list ruleset | timeless; }

@@ -60,6 +60,7 @@ for times in 1 2 8; do
 		pids+=($!)
 	done
 	wait "${pids[@]}"
+	settled
 	is "$times times the rate: as much is sent" "$(count sent nb $b)" "$(count sent in_ns $a nft)"
 	for what in packets over bytes; do
 		n1=$(count $what in_ns $a nft) n2=$(count $what nb $b)

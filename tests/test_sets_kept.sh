@@ -200,6 +200,7 @@ for i in range(20):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind(('127.0.0.%d' % (100 + i), 0))
     s.sendto(b'x', ('127.0.0.1', 1000 + i))"
+	settled
 }
 counted() { nb $n list table ip t | grep -c "saddr.* counter packets $1 "; }
 ok "chains that share code" nb $n --require-bpf -f "$tmp/shared.nft"
