@@ -13,6 +13,13 @@ static bool is_name_char(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.' || c == '@';
 }
 
+/* Names that the kernel refuses: dev_valid_name(), and for sysctl's sake sysctl_dev_name_is_allowed(). */
+static bool is_refused(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "all") == 0 ||
+	       strcmp(name, "default") == 0;
+}
+
 static int add(struct lab *lab, const char *name, size_t len, struct diags *ds)
 {
 	char buf[IFNAMSIZ];
@@ -24,7 +31,7 @@ static int add(struct lab *lab, const char *name, size_t len, struct diags *ds)
 			return 0;
 	memcpy(buf, name, len);
 	buf[len] = 0;
-	if (strcmp(buf, ".") == 0 || strcmp(buf, "..") == 0 || lab_dev_by_name(lab, buf))
+	if (is_refused(buf) || lab_dev_by_name(lab, buf))
 		return 0;
 	if (lab->n_devs + 2 >= LAB_MAX_DEVS)
 		return 0;
