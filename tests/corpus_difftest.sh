@@ -34,7 +34,7 @@ row() {
 	fi
 }
 
-total() { printf '%s %s %s %s %s %s %s %s %s %s\n' "$@" >>"$tmp/totals"; }
+total() { echo "$@" >>"$tmp/totals"; }
 
 row file chains compiled packets verdicts different explained environment rules
 [ -n "$markdown" ] && echo '| --- | --- | --- | --- | --- | --- | --- | --- | --- |'
@@ -57,7 +57,8 @@ for f in "$corpus"/*/*.nft; do
 			"$(number rules_hit)/$(number rules)"
 		total "$(number chains)" "$(number compiled)" "$(number packets)" \
 			"$(number verdicts)" "$((different + counters))" "$explained" \
-			"$(number rules_hit)" "$(number rules)" "$(number rules_never)" "$environment"
+			"$(number rules_hit)" "$(number rules)" "$(number rules_never)" "$environment" \
+			"$(number edited)" "$(number reused)"
 		;;
 	2)
 		refused=$((refused + 1))
@@ -77,12 +78,14 @@ for f in "$corpus"/*/*.nft; do
 	[ "$status" = 1 ] && failed=1
 done
 touch "$tmp/totals"
-awk -v refused="$refused" '{ for (i = 1; i <= 10; i++) s[i] += $i; n++ }
+awk -v refused="$refused" '{ for (i = 1; i <= 12; i++) s[i] += $i; n++ }
 	END {
 		printf "\n%d files, %d more that nft does not load. Base chains: %d, compiled %d. Packets: %d; " \
 			"verdicts compared: %d, unexplained differences %d, explained %d, of the environment %d.\n" \
 			"Rules in compiled chains: %d, of them %d cannot match; hit: %d (%.1f %%).\n",
 			n, refused, s[1], s[2], s[3], s[4], s[5], s[6], s[10], s[8], s[9], s[7],
 			(s[8] > s[9] ? 100 * s[7] / (s[8] - s[9]) : 100)
+		if (s[11])
+			printf "Made of another by changing a rule: %d, with its code: %d.\n", s[11], s[12]
 	}' "$tmp/totals"
 exit $failed
