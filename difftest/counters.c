@@ -38,6 +38,7 @@ struct sides {
 	struct dt_counts nft, bpf, eval_nft, eval_bpf;
 	bool has_eval, timed;
 	bool of_rule; /* a rule's own, not a set's */
+	bool of_packets; /* a set that packets change: what they add may be an id */
 };
 
 static bool same(const struct dt_counts *a, const struct dt_counts *b)
@@ -59,7 +60,7 @@ static uint64_t may_be_apart(const struct difftest *dt, const struct sides *t)
 {
 	const size_t *n = dt->result.count;
 	/* Ids may tell packets apart with equal verdicts, by rules that both sides interpret. */
-	uint64_t ids = t->of_rule ? dt->n_ids_drawn : 0;
+	uint64_t ids = t->of_rule || t->of_packets ? dt->n_ids_drawn : 0;
 
 	return MAX_VISITS * (dt->n_fragments_sent + n[DT_FRAGMENT] + n[DT_TIMED] + n[DT_DRAWN] +
 			     n[DT_NAT]) + ids;
@@ -208,12 +209,14 @@ static void compare_elem(struct difftest *dt, const struct set *a, const struct 
 	if (f)
 		compare_exprs(dt, &e->exprs, &f->exprs, where);
 	else
-		differ(dt, &(struct sides){.has_eval = false}, "%s only under nft", where);
+		differ(dt, &(struct sides){.of_packets = a->flags & NFT_SET_EVAL},
+		       "%s only under nft", where);
 }
 
 static void compare_set(struct difftest *dt, const struct set *a, struct set *b)
 {
-	struct sides t = {.nft.packets = a->n_elems, .bpf.packets = b->n_elems};
+	struct sides t = {.nft.packets = a->n_elems, .bpf.packets = b->n_elems,
+			  .of_packets = a->flags & NFT_SET_EVAL};
 
 	if (a->n_elems != b->n_elems)
 		differ(dt, &t, "number of elements of set %s %s %s", family_name(a->table->family),
