@@ -23,6 +23,10 @@ difftest --random 30 --seconds 40 --seed 1 >"$tmp/out" 2>"$tmp/err"
 is "random rulesets through kernel and BPF: exit status" $? 0
 is "nor here" "$(number 'rulesets that differ')" 0
 ok "and there were some of these" test "$(number 'random rulesets')" -ge 3
+for seed in 1 2 3 4 5 6; do
+	ok "edits.nft over one that differs by a rule, $seed" difftest --edit --seed $seed --packets 100 \
+		-f "$top_srcdir/testdata/difftest/edits.nft"
+done
 difftest --random 30 --edit --seconds 40 --seed 3000001 >"$tmp/out" 2>"$tmp/err"
 is "made of others by changing a rule: exit status" $? 0
 is "nor of these" "$(number 'rulesets that differ')" 0
