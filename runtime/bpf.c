@@ -85,25 +85,35 @@ int rt_array_create(const char *name, uint32_t size, uint32_t n, int *ret_fd, vo
 	return 0;
 }
 
+static struct { /* what is waited with, once made there until the process ends */
+	int inner, outer;
+} waiting = { -1, -1 };
+
+int rt_wait_prepare(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+
+	if (waiting.inner < 0)
+		waiting.inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nb_wait", sizeof(uint32_t), 4, 1, NULL);
+	if (waiting.inner < 0)
+		return waiting.inner;
+	opts.inner_map_fd = (uint32_t)waiting.inner;
+	if (waiting.outer < 0)
+		waiting.outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "nb_wait", sizeof(uint32_t), 4,
+					       1, &opts);
+	return MIN(waiting.outer, 0);
+}
+
 /*
  * maybe_wait_bpf_programs(): an update of a map of maps returns after a grace period, which ends
  * every packet's way through a hook (nf_hook_slow() runs in one read-side section) as well.
  */
 int rt_wait_programs(void)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts);
-	int AUTO_CLOSE inner = -1;
-	int AUTO_CLOSE outer = -1;
 	uint32_t key = 0;
+	int err = rt_wait_prepare();
 
-	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nb_wait", sizeof(key), 4, 1, NULL);
-	if (inner < 0)
-		return inner;
-	opts.inner_map_fd = (uint32_t)inner;
-	outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "nb_wait", sizeof(key), 4, 1, &opts);
-	if (outer < 0)
-		return outer;
-	return bpf_map_update_elem(outer, &key, &inner, BPF_ANY);
+	return err ? err : bpf_map_update_elem(waiting.outer, &key, &waiting.inner, BPF_ANY);
 }
 
 int rt_accepting_program(void)

@@ -89,6 +89,13 @@ static bool bring_forward(const struct takeover *tk)
 	return any;
 }
 
+int takeover_ready(const struct takeover *tk)
+{
+	int err = anything_decided(tk) ? rt_wait_prepare() : 0;
+
+	return err ? rt_error(tk->ds, err, "cannot wait for packets under way") : 0;
+}
+
 static void wait_programs(void)
 {
 	if (rt_wait_programs() < 0)

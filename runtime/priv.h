@@ -103,6 +103,7 @@ void rt_array_unmap(void *map, size_t size);
 int rt_map_create_mmapable(const char *name, uint32_t size, uint32_t n, int *ret_fd);
 /* Returns when no program (and no packet) is under way that began before the call. */
 int rt_wait_programs(void);
+int rt_wait_prepare(void); /* else what cannot be had for it is told by the first wait */
 /* A descriptor of a program that accepts all, or -errno. */
 int rt_accepting_program(void);
 #define RT_ACCEPTING "nb_accept" /* its name */

@@ -273,8 +273,10 @@ static int drop(struct takeover *tk)
 int takeover_run(struct takeover *tk)
 {
 	double begin = ms_now();
-	int err;
+	int err = takeover_ready(tk);
 
+	if (err)
+		return err;
 	nlsock_linger(true);
 	err = tk->batch ? takeover_commit(tk, tk->batch) : 0;
 	if (!err && tk->batch && tk->m)

@@ -71,6 +71,8 @@ void takeover_undo(struct takeover *tk);
 
 /* ---- flip.c ---- */
 
+/* Before anything is committed: can packets under way be waited for, if they have to be? */
+int takeover_ready(const struct takeover *tk);
 /* The new generation decides, and no packet is under way by the old one when it returns. */
 int takeover_flip(struct takeover *tk);
 

@@ -145,6 +145,18 @@ for n in 4 10 16 24; do
 	ok "$n descriptors: given back" hooked
 	ok "$n descriptors: nothing left" test ! -e $dir
 done
+# No right to make maps, or load programs: nothing is done by halves.
+for shape in plain mixed; do
+	fresh $shape
+	for what in take give "-f $tmp/$shape.nft"; do
+		ok "$shape: no right to BPF: ${what%% *} is refused" \
+			not in_ns $r setpriv --bounding-set=-sys_admin,-bpf "$NFT_BPF" $what
+		ok "$shape: no right to BPF: ${what%% *}: closed" closed
+		like "$shape: no right to BPF: ${what%% *}: nothing was begun" "$(nb $r status -j)" \
+			'"generation":2,.*"moved_on":false,"unfinished":false'
+	done
+done
+nb $r give
 # A namespace whose state cannot be read does not hide the others, and is told.
 own_bpffs
 other=$tmp/bpf/nft-bpf/${dir##*/}
