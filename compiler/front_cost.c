@@ -72,7 +72,7 @@ static uint32_t cost_of_kernel_set(const struct set *s)
 {
 	uint32_t bits = log2_of(s->n_elems);
 
-	if (s->flags & NFT_SET_INTERVAL && s->flags & 0x80 /* NFT_SET_CONCAT */)
+	if (s->flags & NFT_SET_INTERVAL && s->flags & NFT_SET_CONCAT)
 		return 200 + (uint32_t)MIN(s->n_elems / 10, (size_t)1000000);
 	if (s->flags & NFT_SET_INTERVAL)
 		return 45 * MIN(bits, 10u) + 180 * above(bits, 10);
@@ -225,6 +225,36 @@ static const struct ir_chain *target_of(const struct ir_rule *r)
 	return last && last->kind == IR_VERDICT ? last->verdict.chain : NULL;
 }
 
+static const struct way *price(struct pricing *p, struct side *s, const struct ir_chain *c);
+
+/* What @r costs a packet that passes it. What comes to it has paid @here: drops go to @w and @n. */
+static double price_rule(struct pricing *p, struct side *s, const struct ir_rule *r, double here,
+			 struct way *w, double *n)
+{
+	const struct ir_chain *to = target_of(r);
+	const struct way *below;
+	double miss, hit;
+
+	s->rule(r, &miss, &hit);
+	if (!to) {
+		if (drops_here(r)) {
+			w->drops += here + hit;
+			*n += 1;
+		}
+		return miss;
+	}
+	below = price(p, s, to);
+	w->drops += (here + hit) * p->n_drops[to->id] + below->drops;
+	*n += p->n_drops[to->id];
+	return r->n_steps == 1 ? miss + below->through : miss;
+}
+
+/* Boxes are the most that many rules cost a program. */
+static double at_most(const struct side *s, uint32_t n_rules, double cost)
+{
+	return s->has_runs && n_rules >= BOXES_RULES ? MIN(cost, (double)BOXES_COST) : cost;
+}
+
 /* A loop of chains ends where it began. */
 static const struct way *price(struct pricing *p, struct side *s, const struct ir_chain *c)
 {
@@ -237,32 +267,17 @@ static const struct way *price(struct pricing *p, struct side *s, const struct i
 	*w = (struct way){.known = true};
 	for (uint32_t i = 0; i < c->n_rules; i++) {
 		const struct ir_rule *r = &c->rules[i];
-		const struct ir_chain *to = target_of(r);
-		double miss, hit, here = done + cost_of_run(&run);
+		double here = at_most(s, i, done + cost_of_run(&run));
+		double passed = price_rule(p, s, r, here, w, &n);
 
-		if (s->has_runs && i >= BOXES_RULES)
-			here = MIN(here, (double)BOXES_COST);
-		s->rule(r, &miss, &hit);
-		if (to) {
-			const struct way *below = price(p, s, to);
-
-			w->drops += (here + hit) * p->n_drops[to->id] + below->drops;
-			n += p->n_drops[to->id];
-			miss += r->n_steps == 1 ? below->through : 0;
-		} else if (drops_here(r)) {
-			w->drops += here + hit;
-			n++;
-		}
 		if (!s->has_runs || !run.sel || asked_first(r) != run.sel) {
 			done = here;
 			run = (struct run){.sel = asked_first(r)};
 		}
 		run.n++;
-		run.sum += miss;
+		run.sum += passed;
 	}
-	w->through = done + cost_of_run(&run);
-	if (s->has_runs && c->n_rules >= BOXES_RULES)
-		w->through = MIN(w->through, (double)BOXES_COST);
+	w->through = at_most(s, c->n_rules, done + cost_of_run(&run));
 	p->n_drops[c->id] = n;
 	return w;
 }
