@@ -145,8 +145,10 @@ ok "awake" not grep -q dormant <<<"$(in_ns $r nft list ruleset)"
 # ---- two at once ----
 nb $r -f "$tmp/init.nft"
 mkfifo "$tmp/hold"
-flock -o "$(dir $r)" cat "$tmp/hold" &
-exec 9>"$tmp/hold"
+exec 9<>"$tmp/hold"
+flock -o "$(dir $r)" cat "$tmp/hold" 9<&- &
+is_held() { ! flock -n "$(dir $r)" true; }
+wait_for is_held
 "$NFT_BPF" --netns $r take >/dev/null 2>&1 9<&- &
 second=$!
 waits() { grep -q -- "-> FLOCK .* $second " /proc/locks; }
