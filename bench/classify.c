@@ -84,6 +84,7 @@ static int bench(const struct sample *l)
 	       (double)size / (double)MAX(l->n, 1u));
 	free(blob);
 	shape.is_mutable = true;
+	shape.packed = false;
 	shape.capacity += shape.capacity / 4 + 16;
 	err = classify_build(&shape, l->e, l->n, &blob, &size);
 	printf(" %8.1f", err ? -1 : time_updates(blob, l));

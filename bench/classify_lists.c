@@ -228,8 +228,8 @@ const struct sample_kind sample_kinds[] = {
 	{"addr . port-range", {CLASSIFY_BOXES, 2, {4, 2}}, 100000, draw_addr_ports, NULL},
 	{"net . net . proto", {CLASSIFY_BOXES, 3, {4, 4, 1}}, 100000, draw_net_net_proto, NULL},
 	{"v6 net . port-range", {CLASSIFY_BOXES, 2, {16, 2}}, 100000, draw_v6_ports, NULL},
-	{"five fields, acl", {CLASSIFY_BOXES, 5, {4, 4, 2, 2, 1}}, 100000, draw_acl, key_five},
-	{"five fields, fw", {CLASSIFY_BOXES, 5, {4, 4, 2, 2, 1}}, 100000, draw_fw, key_five},
+	{"five fields, acl", {CLASSIFY_BOXES, 5, {4, 4, 2, 2, 1}, .packed = true}, 100000, draw_acl, key_five},
+	{"five fields, fw", {CLASSIFY_BOXES, 5, {4, 4, 2, 2, 1}, .packed = true}, 100000, draw_fw, key_five},
 	{},
 };
 

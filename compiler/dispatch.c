@@ -31,6 +31,57 @@ bool sel_may_lack(const struct ir_sel *sel, uint8_t pf)
 
 /* ---- keys ---- */
 
+static uint32_t number(const uint8_t *bytes, uint32_t width)
+{
+	return width == 1 ? bytes[0] : (uint32_t)bytes[0] << 8 | bytes[1];
+}
+
+/* A value of field @f, which is at byte @at of rows, that no row asks for. */
+static bool find_stand_in(const struct ir_dispatch *d, uint32_t f, uint32_t at, uint16_t *ret)
+{
+	uint32_t width = d->fields[f]->width, n = 1u << 8 * width;
+	AUTO_FREE int32_t *change = calloc(n + 1, sizeof(*change));
+	int32_t rows = 0;
+
+	if (!change)
+		return false;
+	for (uint32_t i = 0; i < d->n_rows; i++) {
+		const struct ir_row *row = &d->rows[i];
+
+		if (row->any & 1u << f)
+			continue;
+		change[number(row->lo + at, width)]++;
+		change[number(row->hi + at, width) + 1]--;
+	}
+	for (uint32_t v = 0; v < n; v++) {
+		rows += change[v];
+		if (!rows) {
+			*ret = (uint16_t)v;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Boxes: a field lacks no value that another one can stand for; narrow ones go last. */
+static void arrange_boxes(const struct ir_dispatch *d, struct dispatch_table *t)
+{
+	uint32_t at = 0, n = 0;
+
+	for (uint32_t i = 0; i < d->n_fields; at += d->fields[i++]->width) {
+		if (!t->lacks[i] || d->fields[i]->width > 2 ||
+		    !find_stand_in(d, i, at, &t->stand_in[i]))
+			continue;
+		t->lacks[i] = false;
+		t->replaced[i] = true;
+		t->key_width--;
+	}
+	for (uint32_t narrow = 0; narrow < 2; narrow++)
+		for (uint32_t i = 0; i < d->n_fields; i++)
+			if ((d->fields[i]->width + t->lacks[i] <= 2) == narrow)
+				t->order[n++] = (uint8_t)i;
+}
+
 static void find_lacks(const struct ir_dispatch *d, struct dispatch_table *t)
 {
 	uint8_t any = 0, pf = d->n_rules ? d->rules[0].chain->pf : NFPROTO_IPV6;
@@ -41,7 +92,10 @@ static void find_lacks(const struct ir_dispatch *d, struct dispatch_table *t)
 	for (uint32_t i = 0; i < d->n_fields; i++) {
 		t->lacks[i] = (any & 1u << i) && sel_may_lack(d->fields[i], pf);
 		t->key_width += t->lacks[i];
+		t->order[i] = (uint8_t)i;
 	}
+	if (d->form == IR_FORM_BOXES)
+		arrange_boxes(d, t);
 }
 
 /* @upper: the row's upper bound. */
@@ -49,19 +103,21 @@ static const uint8_t *make_key(struct arena *a, const struct ir_dispatch *d,
 			       const struct dispatch_table *t, const struct ir_row *row, bool upper)
 {
 	const uint8_t *from = upper ? row->hi : row->lo;
+	uint32_t at[IR_MAX_FIELDS] = {0};
 	uint8_t *key, *to;
 
-	if (t->key_width == d->width)
+	if (t->key_width == d->width && d->form != IR_FORM_BOXES)
 		return from;
+	for (uint32_t i = 1; i < d->n_fields; i++)
+		at[i] = at[i - 1] + d->fields[i - 1]->width;
 	key = to = arena_alloc(a, t->key_width);
-	for (uint32_t i = 0; i < d->n_fields; i++) {
-		uint32_t width = d->fields[i]->width;
+	for (uint32_t k = 0; k < d->n_fields; k++) {
+		uint32_t i = t->order[k], width = d->fields[i]->width;
 
-		if (t->lacks[i])
-			*to++ = row->any & 1u << i ? upper : 1;
-		memcpy(to, from, width);
+		if (t->lacks[i]) /* any: up to the highest key, which spares a border */
+			*to++ = row->any & 1u << i ? (upper ? 255 : 0) : 1;
+		memcpy(to, from + at[i], width);
 		to += width;
-		from += width;
 	}
 	return key;
 }
@@ -169,8 +225,12 @@ static void fill_shape(const struct ir *ir, const struct ir_dispatch *d,
 
 	if (d->form == IR_FORM_BOXES) {
 		s.n_fields = d->n_fields;
-		for (uint32_t i = 0; i < d->n_fields; i++)
-			s.width[i] = (uint8_t)(d->fields[i]->width + t->lacks[i]);
+		s.packed = true;
+		for (uint32_t i = 0; i < d->n_fields; i++) {
+			uint32_t f = t->order[i];
+
+			s.width[i] = (uint8_t)(d->fields[f]->width + t->lacks[f]);
+		}
 	}
 	*ret = s;
 }

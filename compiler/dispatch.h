@@ -3,7 +3,9 @@
  * What a dispatch (ir.h) is for the data path: keys instead of rows, records instead of rules.
  *
  * Keys. The fields' values one after the other. A field that may have no value, and that some row
- * does not ask for, has a byte more in front: 1, or 0 and zeros when there is no value.
+ * does not ask for, has a byte more in front: 1, or 0 and zeros when there is no value. Boxes do
+ * without it where a value of at most 2 bytes is named by no row: that one stands for none, since the
+ * rows that hold it are those that do not ask. Their fields have an order of their own, wide ones first.
  *
  *	form	rows				found by
  *	CODE	points but in the last field	compares, above a few a search tree of them
@@ -35,7 +37,10 @@ struct dispatch_piece {
 };
 
 struct dispatch_table {
-	bool lacks[IR_MAX_FIELDS]; /* has the byte in front */
+	bool lacks[IR_MAX_FIELDS];    /* has the byte in front */
+	bool replaced[IR_MAX_FIELDS]; /* none is stand_in instead */
+	uint16_t stand_in[IR_MAX_FIELDS];
+	uint8_t order[IR_MAX_FIELDS]; /* of the fields in a key */
 	uint32_t key_width;
 	/* CODE, TREE: disjoint, ascending; HASH: distinct; BOXES: the rows. By classify's index. */
 	struct dispatch_piece *pieces;

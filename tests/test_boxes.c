@@ -99,6 +99,8 @@ static void boxes_init(struct boxes *b, uint32_t n_fields, size_t n, bool mutabl
 		.n_fields = n_fields,
 		.capacity = (uint32_t)(n + n / 2 + 1),
 		.is_mutable = mutable,
+		.packed = !mutable && rnd() % 4,
+		.value_size = 4 * (uint32_t)(rnd() % 4),
 	};
 	for (uint32_t f = 0; f < n_fields; f++) {
 		b->shape.width[f] = some[rnd() % ARRAY_SIZE(some)];
@@ -145,9 +147,27 @@ static void check_box_keys(const struct boxes *b, const void *blob, int n)
 	}
 }
 
+/* Values are read as they were written, and are not in the way of anything. */
+static void check_values(const struct boxes *b, void *blob)
+{
+	uint32_t words[3];
+
+	for (uint32_t i = 0; i < b->shape.capacity; i++) {
+		for (uint32_t k = 0; k < 3; k++)
+			words[k] = i * 3 + k;
+		classify_set_value(blob, i, words);
+	}
+	check_box_keys(b, blob, 100);
+	for (uint32_t i = 0; i < b->shape.capacity; i++) {
+		for (uint32_t k = 0; k < 3; k++)
+			words[k] = i * 3 + k;
+		assert_memory_equal(classify_value(blob, i), words, b->shape.value_size);
+	}
+}
+
 static void test_boxes(void **state)
 {
-	static const size_t some[] = {0, 1, 2, 3, 10, 50, 200};
+	static const size_t some[] = {0, 1, 2, 3, 10, 50, 200, 700};
 	int err, built_n = 0, refused = 0;
 
 	(void)state;
@@ -164,6 +184,7 @@ static void test_boxes(void **state)
 					refused++;
 				} else {
 					check_box_keys(&b, blob, 400);
+					check_values(&b, blob);
 					built_n++;
 				}
 				free(blob);
@@ -365,6 +386,7 @@ static void test_boxes_programs(void **state)
 	for (uint32_t f = 1; f <= CLASSIFY_MAX_FIELDS; f++) {
 		run_boxes(f, 3);
 		run_boxes(f, 60);
+		run_boxes(f, 700);
 	}
 }
 

@@ -111,19 +111,26 @@ static uint32_t table_says(const struct ir_dispatch *d, const uint8_t *values, u
 {
 	const struct dispatch_table *t = d->table;
 	uint8_t key[IR_MAX_WIDTH + IR_MAX_FIELDS], *to = key;
-	uint32_t i = 0;
+	uint32_t at[IR_MAX_FIELDS] = {0}, i = 0;
 
-	for (uint32_t f = 0; f < d->n_fields; values += d->fields[f++]->width) {
+	for (uint32_t f = 1; f < d->n_fields; f++)
+		at[f] = at[f - 1] + d->fields[f - 1]->width;
+	for (uint32_t k = 0; k < d->n_fields; k++) {
+		uint32_t f = t->order[k], width = d->fields[f]->width;
 		bool has = defined & 1u << f;
 
 		if (t->lacks[f])
 			*to++ = has;
-		else if (!has)
+		else if (!has && !t->replaced[f])
 			return UINT32_MAX;
-		memset(to, 0, d->fields[f]->width);
+		memset(to, 0, width);
 		if (has)
-			memcpy(to, values, d->fields[f]->width);
-		to += d->fields[f]->width;
+			memcpy(to, values + at[f], width);
+		else if (t->replaced[f])
+			to[0] = (uint8_t)(width == 1 ? t->stand_in[f] : t->stand_in[f] >> 8);
+		if (!has && t->replaced[f] && width == 2)
+			to[1] = (uint8_t)t->stand_in[f];
+		to += width;
 	}
 	if (d->form != IR_FORM_CODE) {
 		i = classify_find(t->blob, key);

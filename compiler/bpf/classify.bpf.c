@@ -69,7 +69,7 @@ NB_BOXES(8)
 		const struct cls_head *h = blob;                                                   \
 		__u32 ref = h->ranks[field & 7];                                                   \
                                                                                                    \
-		return walk(blob, limit, key, ref, chunks, CLS_DEPTH(chunks)) & CLS_VALUE;         \
+		return walk(blob, (__u32)limit, key, ref, chunks, CLS_DEPTH(chunks)) & CLS_VALUE;  \
 	}
 NB_API __u32 nb_classify_field4(const void *blob, __u64 limit, __u64 field, const __u64 *key)
 {
@@ -95,7 +95,7 @@ NB_CLASSIFY nb_classify_live(const void *blob, __u64 limit, __u32 index, __u64 n
 NB_API const void *nb_classify_value(const void *blob, __u64 limit, __u32 index)
 {
 	const struct cls_head *h = blob;
-	__u64 at = h->values + (__u64)index * h->value_size;
+	__u64 at = h->values + (__u64)index * h->value_step;
 
 	if (at > limit)
 		at = 0;

@@ -144,6 +144,8 @@ static bool shape_ok(const struct classify_shape *s)
 	for (uint32_t i = 0; i < MAX(s->n_fields, 1u); i++)
 		if (!s->width[i] || s->width[i] > CLASSIFY_MAX_WIDTH)
 			return false;
+	if (s->packed && (s->is_mutable || s->kind != CLASSIFY_BOXES))
+		return false;
 	return s->capacity <= CLASSIFY_MAX_INDEX + 1 && s->value_size % 4 == 0;
 }
 
@@ -172,6 +174,7 @@ static int start(struct cls_blob *b, const struct classify_shape *s)
 		.seed = scramble(s->seed ^ 0x9e3779b97f4a7c15ull),
 		.multiplier = scramble(s->seed + 0x9e3779b97f4a7c15ull) | 1,
 		.value_size = s->value_size,
+		.value_step = s->value_size,
 		.capacity = s->capacity,
 		.n_fields = MAX(s->n_fields, 1u),
 		.next_line = (uint32_t)lines,
@@ -188,7 +191,7 @@ static int add_arrays(struct cls_blob *b, const struct classify_shape *s)
 {
 	uint32_t at;
 
-	if (s->value_size) {
+	if (s->value_size && !s->packed) { /* packed: boxes.c */
 		at = cls_grow(b, (uint64_t)s->value_size * s->capacity + CLS_LINE);
 		if (!at)
 			return -E2BIG;

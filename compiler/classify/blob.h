@@ -44,6 +44,12 @@ void cls_retire(struct cls_head *h, uint32_t ref);
 /* That many nodes can be retired before classify_settled() is due. */
 bool cls_can_retire(const struct cls_head *h, uint32_t n);
 
+/* The @limit that programs are told. */
+static inline uint64_t cls_limit(const struct cls_head *h)
+{
+	return (h->size - CLS_TAIL) | (uint64_t)h->form << 32;
+}
+
 static inline uint32_t cls_chunks(uint32_t width)
 {
 	return (width + 7) / 8;

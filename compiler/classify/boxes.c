@@ -19,8 +19,9 @@
 #define BUDGET 48 /* entries per box, all trees together */
 #define TRIES  3  /* each with 8 times the budget, for lists that overlap a lot */
 
-#define LONG_LIST 512  /* as in boxes_cut.c */
-#define SAMPLES	  2048 /* boxes */
+#define LONG_LIST  512	/* as in boxes_cut.c */
+#define SHORT_LIST 2	/* of boxes that are not cut any more */
+#define SAMPLES	   2048 /* boxes */
 
 /* What building needs, freed at once. */
 struct job {
@@ -145,6 +146,7 @@ static int rank_field(struct job *j, uint32_t f)
 		if (r->hi == n - 1)
 			r->hi = UINT32_MAX;
 	}
+	j->x.max[f] = n - 1;
 	return write_ranks(j, f, keys, n);
 }
 
@@ -162,6 +164,7 @@ static int narrow_field(struct job *j, uint32_t f)
 		if (r->hi == max)
 			r->hi = UINT32_MAX;
 	}
+	j->x.max[f] = max;
 	return 0;
 }
 
@@ -222,27 +225,7 @@ static void job_fini(struct job *j)
 	free(j->range);
 	free(j->full);
 	free(j->x.evicted);
-}
-
-/* ---- records ---- */
-
-static int write_records(struct job *j)
-{
-	struct cls_boxes *x = &j->x;
-	uint32_t size = 1u << CLS_BOX_SHIFT(x->fields);
-	uint64_t bytes = (uint64_t)size * j->shape->capacity + CLS_LINE;
-	uint32_t at = cls_grow(x->b, bytes);
-
-	if (!at)
-		return -E2BIG;
-	x->b->head->keys = at;
-	x->b->head->key_size = size;
-	for (uint32_t i = 0; i < j->shape->capacity; i++)
-		*cls_record(x->b->head, i) = (struct cls_range){1, 0};
-	for (uint32_t i = 0; i < x->n; i++)
-		memcpy(cls_record(x->b->head, x->index[i]), cls_box(x, i),
-		       x->fields * sizeof(struct cls_range));
-	return 0;
+	free(j->x.filtered);
 }
 
 /* ---- trees ---- */
@@ -275,6 +258,7 @@ static int build_trees(struct cls_boxes *x, struct forest *ret)
 	for (uint32_t i = 0; i < n; i++)
 		list[i] = i;
 	x->words = x->words_end = x->depth = x->longest = 0;
+	x->n_filtered = 0;
 	memset(x->evicted, 0, x->n);
 	for (ret->n = 0; n || !ret->n; ret->n++) {
 		uint32_t root;
@@ -303,6 +287,7 @@ static int write_directory(struct cls_boxes *x, struct forest *f)
 		return -E2BIG;
 	d = cls_at(x->b->head, at);
 	d->n_trees = f->n;
+	d->n_extra = 0;
 	for (uint32_t i = 0; i < ARRAY_SIZE(d->tree); i++)
 		d->tree[i].root = d->tree[i].first = CLS_NONE;
 	for (uint32_t i = 0; i < f->n; i++) { /* insertion sort by first */
@@ -398,9 +383,15 @@ int cls_boxes_build(struct cls_blob *b, const struct classify_shape *shape,
 	b->tight = true; /* changes in place change refs, not nodes */
 	err = prepare(&j, elems, n);
 	if (!err)
-		err = write_records(&j);
+		err = cls_boxes_records(&j.x, shape);
+	/* What is in the nearest cache anyway is faster cut than filtered. */
+	j.x.short_list = SHORT_LIST;
+	if (n >= LONG_LIST && b->head->form)
+		j.x.short_list = CLS_FILTERED * CLS_FILTER_LINES;
 	if (!err)
 		err = build_best(&j.x, &forest);
+	if (!err)
+		cls_filtered_fill(&j.x);
 	if (!err)
 		err = write_directory(&j.x, &forest);
 	b->head->n_elems = (uint32_t)n;

@@ -17,16 +17,20 @@ struct cls_boxes {
 	const uint32_t *index;
 	const uint8_t *full; /* bit f: takes all of field f */
 	uint8_t all;	     /* the bits of all fields */
+	uint32_t max[CLASSIFY_MAX_FIELDS]; /* highest key of each field */
 	bool disjoint;	     /* and mutable: no box makes another one superfluous */
 
 	/* of the tree that is being built */
 	struct cls_memo *memo;
 	uint8_t *evicted;	   /* boxes that have to be in another tree (too) */
 	bool last;		   /* there will be no other tree */
+	uint32_t short_list;	   /* not cut any more */
 	uint32_t copies;	   /* of a box in a long list that is cut, at most on average */
 	uint64_t budget;	   /* entries that may still be written */
 	uint32_t words, words_end; /* room for lists, u32 words */
 	uint32_t depth, longest;   /* what came of it */
+	uint32_t *filtered;	   /* lines of filtered lists */
+	size_t n_filtered, max_filtered;
 };
 
 static inline const struct cls_range *cls_box(const struct cls_boxes *x, uint32_t at)
@@ -52,6 +56,8 @@ static inline void cls_record_store(struct cls_range *to, struct cls_range r)
 	memcpy(&both, &r, sizeof(both));
 	CLS_PUBLISH(*word, both);
 }
+
+int cls_boxes_records(struct cls_boxes *x, const struct classify_shape *s);
 
 /*
  * A way to cut a list of boxes by one field: borders, and for each box the pieces it lies in.
@@ -81,6 +87,10 @@ uint32_t cls_memo_find(const struct cls_memo *m, uint8_t done, uint32_t level, c
 		       uint32_t n);
 int cls_memo_add(struct cls_memo *m, uint8_t done, uint32_t level, const uint32_t *list, uint32_t n,
 		 uint32_t ref);
+
+/* A filtered list of @n boxes, which has no filters before cls_filtered_fill(). */
+int cls_filtered_write(struct cls_boxes *x, const uint32_t *list, uint32_t n, uint32_t *ret_ref);
+void cls_filtered_fill(struct cls_boxes *x);
 
 /* Ref of a tree over the boxes of @list (positions, ascending), or -errno. */
 int cls_boxes_tree(struct cls_boxes *x, const uint32_t *list, uint32_t n, uint32_t *ret_ref);

@@ -134,18 +134,20 @@ static double mean_piece(const struct cls_cut *cut, uint32_t n)
 }
 
 /* About what @mean boxes still cost when the other fields divide them. */
-static double cost_of_list(double mean)
+static double cost_of_list(double mean, double few)
 {
 	double cost = NS_CHECK;
 
-	for (; mean > 2; mean /= 4)
+	for (; mean > few; mean /= 4)
 		cost += NS_NODE;
 	return cost;
 }
 
-static double cost_of_cut(const struct cls_cut *cut, uint32_t n)
+static double cost_of_cut(const struct cls_boxes *x, const struct cls_cut *cut, uint32_t n)
 {
-	double cost = NS_NODE + cost_of_list(mean_piece(cut, n));
+	/* Where lists may be long, not all are. */
+	double few = x->short_list > CLS_FILTERED ? 2 * CLS_FILTERED : x->short_list;
+	double cost = NS_NODE + cost_of_list(mean_piece(cut, n), few);
 	double out = (double)(n - cut->n_kept) / n;
 
 	for (uint32_t m = cut->n_borders; m > CLS_MAX_ENTRIES; m /= CLS_MAX_ENTRIES)
@@ -190,7 +192,7 @@ int cls_cut_choose(const struct cls_boxes *x, const uint32_t *list, uint32_t n, 
 		if (done & 1 << f)
 			continue;
 		err = try_field(x, list, n, f, &cut);
-		cost = err ? 1e9 : cost_of_cut(&cut, n);
+		cost = err ? 1e9 : cost_of_cut(x, &cut, n);
 		if (cost < least) {
 			cls_cut_fini(&best);
 			best = cut;

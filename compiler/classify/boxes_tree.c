@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One tree over boxes: cut by a field, each piece by another one, until a few boxes are left, which
- * are compared one by one (boxes_cut.c says how it is cut).
+ * are compared one by one (boxes_cut.c says how it is cut), or of which filters let few be compared
+ * (boxes_filter.c).
  *
  * Where a box takes all that is left of the space, what comes after it is dead there; where it is
  * the first one, it need not be compared. Neither is done when boxes may be deleted later.
@@ -10,7 +11,11 @@
 
 #include "boxes.h"
 
-#define SHORT_LIST 2 /* not cut any more */
+/* Of one leaf. */
+static uint32_t longest_list(const struct cls_boxes *x)
+{
+	return x->b->head->form ? CLS_FILTERED * CLS_FILTER_LINES : CLS_BOX_LIST;
+}
 
 struct piece_list {
 	uint32_t *box;	 /* of all pieces, one after the other */
@@ -40,16 +45,33 @@ static int write_list(struct cls_boxes *x, const uint32_t *list, uint32_t n, uin
 	for (uint32_t i = 0; i < n; i++)
 		words[i] = x->index[list[i]] | (i + 1 == n ? CLS_LAST : 0);
 	*ret_ref = CLS_LIST | x->words;
-	x->longest = MAX(x->longest, n);
 	x->words += n;
 	return 0;
+}
+
+/* Leaves of the same boxes are one, wherever they are. */
+#define LEAF_DONE 0xff
+
+static int write_leaf(struct cls_boxes *x, const uint32_t *list, uint32_t n, uint32_t *ret_ref)
+{
+	int err;
+
+	*ret_ref = cls_memo_find(x->memo, LEAF_DONE, 0, list, n);
+	if (*ret_ref)
+		return 0;
+	x->longest = MAX(x->longest, n);
+	if (x->b->head->form && n > CLS_PACKED_LIST)
+		err = cls_filtered_write(x, list, n, ret_ref);
+	else
+		err = write_list(x, list, n, ret_ref);
+	return err ? err : cls_memo_add(x->memo, LEAF_DONE, 0, list, n, *ret_ref);
 }
 
 /* Few boxes, or many that nothing divides. */
 static int make_leaf(struct cls_boxes *x, const uint32_t *list, uint32_t n, uint8_t done,
 		     uint32_t *ret_ref)
 {
-	uint32_t most = CLS_BOX_LIST;
+	uint32_t most = longest_list(x);
 
 	if (n == 0) {
 		*ret_ref = CLS_NONE;
@@ -71,7 +93,7 @@ static int make_leaf(struct cls_boxes *x, const uint32_t *list, uint32_t n, uint
 			x->evicted[list[i]] = 1;
 		n = most;
 	}
-	return write_list(x, list, n, ret_ref);
+	return write_leaf(x, list, n, ret_ref);
 }
 
 /* ---- cuts ---- */
@@ -170,7 +192,7 @@ static int build(struct cls_boxes *x, const uint32_t *list, uint32_t n, uint8_t 
 			n = i + 1;
 			break;
 		}
-	if (n <= SHORT_LIST)
+	if (n <= x->short_list)
 		return make_leaf(x, list, n, done, ret_ref);
 	*ret_ref = cls_memo_find(x->memo, done, level, list, n);
 	if (*ret_ref)

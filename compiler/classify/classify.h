@@ -67,6 +67,7 @@ struct classify_shape {
 	uint32_t value_size;		    /* bytes per index, a multiple of 4; 0: no values */
 	bool expires;			    /* has times of expiry */
 	bool is_mutable;		    /* leave room for updates up to capacity */
+	bool packed; /* BOXES, not mutable: small records; fields of 1 or 2 bytes stand last */
 	uint64_t seed; /* of hashes: random, kept secret from packets' senders */
 };
 
@@ -137,7 +138,8 @@ uint64_t classify_expires(const void *blob, uint32_t index);
 struct classify_info {
 	struct classify_shape shape;
 	size_t size;	      /* bytes of the map's value */
-	uint64_t limit;	      /* the @limit argument of the BPF functions: depends on size only */
+	uint64_t limit;	      /* the @limit argument of the BPF functions: of size and form only */
+	uint32_t value_step;  /* from one value to the next */
 	uint32_t depth;	      /* most nodes on the way to a leaf (BOXES: of one tree) */
 	uint32_t trees;	      /* BOXES: structures searched in turn */
 	uint32_t longest;     /* BOXES: most candidates that are compared one by one */
@@ -152,7 +154,7 @@ int classify_info(const void *blob, size_t size, struct classify_info *ret);
 /*
  * BPF side, compiler/bpf/classify.bpf.c. @blob is the address of the map's value, @limit a
  * constant: classify_info.limit (a smaller one than the map's would do for a smaller blob: it is
- * what the verifier is told).
+ * what the verifier is told; of boxes its upper half says how records look).
  *
  *	__u32 nb_classify_hash4(const void *blob, __u64 limit, const __u64 *key)
  *		HASH, width 1..4

@@ -55,7 +55,7 @@ static uint32_t find_boxes(const struct cls_head *h, uint64_t limit, const uint8
 uint32_t classify_find(const void *blob, const uint8_t *key)
 {
 	const struct cls_head *h = blob;
-	uint64_t limit = h->size - CLS_TAIL;
+	uint64_t limit = cls_limit(h);
 	uint64_t chunks[CLS_MAX_CHUNKS];
 
 	if (h->kind == CLS_BOXES)
@@ -95,7 +95,7 @@ uint32_t classify_catch_all(const void *blob)
 void classify_set_value(void *blob, uint32_t index, const void *value)
 {
 	struct cls_head *h = blob;
-	uint32_t *to = cls_at(h, h->values + (uint64_t)index * h->value_size);
+	uint32_t *to = cls_at(h, h->values + (uint64_t)index * h->value_step);
 
 	for (uint32_t i = 0; i < h->value_size / 4; i++) {
 		uint32_t word;
@@ -109,7 +109,7 @@ const void *classify_value(const void *blob, uint32_t index)
 {
 	const struct cls_head *h = blob;
 
-	return cls_at(h, h->values + (uint64_t)index * h->value_size);
+	return cls_at(h, h->values + (uint64_t)index * h->value_step);
 }
 
 void classify_set_expires(void *blob, uint32_t index, uint64_t ns)

@@ -85,6 +85,7 @@ int classify_shape(const void *blob, size_t size, struct classify_shape *ret)
 		.value_size = h->value_size,
 		.expires = h->flags & CLS_EXPIRES,
 		.is_mutable = h->flags & CLS_MUTABLE,
+		.packed = h->form,
 	};
 	memcpy(ret->width, h->width, sizeof(h->width));
 	return 0;
@@ -100,7 +101,8 @@ int classify_info(const void *blob, size_t size, struct classify_info *ret)
 	*ret = (struct classify_info){
 		.shape = shape,
 		.size = h->size,
-		.limit = h->size - CLS_TAIL,
+		.limit = cls_limit(h),
+		.value_step = h->value_step,
 		.trees = 1,
 		.free_bytes = (size_t)(h->end_line - h->next_line) * CLS_LINE,
 		.function = function_of(h),

@@ -23,8 +23,8 @@
  * A key of several chunks is a tree of trees: where the chunk does not decide, the border c refers
  * to a tree over the next chunk, and a border c + 1 follows it.
  *
- * BOXES: a record of ranges per index; trees whose ends name boxes to be compared; a directory of
- * the trees.
+ * BOXES: a record of ranges per index; trees whose ends name boxes to be compared, some of them behind
+ * filters; a directory of the trees.
  */
 #ifndef NFT_BPF_COMPILER_CLASSIFY_LAYOUT_H
 #define NFT_BPF_COMPILER_CLASSIFY_LAYOUT_H
@@ -45,6 +45,7 @@ enum { CLS_HASH = 1, CLS_TREE, CLS_BOXES };
 #define CLS_INDEX	0xe0000000u /* the element; all ones: none */
 #define CLS_CHECK	0xc0000000u /* this box, if it holds the key */
 #define CLS_LIST	0xa0000000u /* the first of these boxes: u32 words at 4 * value */
+#define CLS_FILTER_END	0x80000000u /* the filtered list in line value */
 #define CLS_VALUE	0x1fffffffu
 #define CLS_NONE	0xffffffffu
 #define CLS_ONE_LINE	0x40000000u /* of a node */
@@ -95,13 +96,41 @@ struct cls_wide_page {
 #define CLS_TREES     7
 #define CLS_BOX_DEPTH 12 /* nodes on the way through one of them */
 #define CLS_BOX_LIST  16 /* longest list */
+#define CLS_PACKED_LIST 2 /* where others are filtered */
 #define CLS_EXTRA     16
 /* Bytes of a box's record: a power of two, so that most boxes are in one line. */
 #define CLS_BOX_SHIFT(fields) ((fields) == 1 ? 3 : (fields) == 2 ? 4 : (fields) <= 4 ? 5 : 6)
+/*
+ * Packed records: of the fields behind the first @wide ones, which have at most 2 bytes, ranges of
+ * 16 bits; the value behind them, where the power of two leaves it room. With them go filtered lists,
+ * for lists of more than two, and nothing that changes. The upper half of the limit that programs know
+ * says so; 0: records are not packed.
+ */
+#define CLS_FORM(wide, shift) ((__u64)((shift) << 8 | (wide)) << 32)
+#define CLS_FORM_WIDE(form)   ((form) >> 32 & 15)
+#define CLS_FORM_SHIFT(form)  ((form) >> 40 & 31)
+
+/*
+ * A filtered list: up to CLS_FILTERED boxes in one line, each with a byte of lower and upper bounds
+ * of seven bits out of two fields; only boxes that these let pass are compared. The upper bounds
+ * have the byte's highest bit set, for the borrow.
+ */
+#define CLS_FILTERED	 7
+#define CLS_FILTER_LINES 3 /* at most */
+#define CLS_FILTER_MORE	 0x80 /* in field[0]: another line follows */
+#define CLS_LANES    0x0101010101010101ull
+struct cls_filtered {
+	__u64 lo[2], hi[2];
+	__u32 index[CLS_FILTERED]; /* ascending */
+	__u8 field[2], shift[2];
+};
 
 /* By field; lo > hi: none. Fields of more than 4 bytes: their ranks. */
 struct cls_range {
 	__u32 lo, hi;
+};
+struct cls_short_range {
+	__u16 lo, hi;
 };
 struct cls_directory {
 	__u32 n_trees, n_extra; /* extra: places used */
@@ -139,7 +168,9 @@ struct cls_head {
 	__u32 flags;
 	__u32 depth, longest;	/* BOXES: of a tree, of a list */
 	__u32 words, words_end; /* BOXES: room for lists, numbers of u32 words */
-	__u32 room[11];
+	__u32 value_step;	/* from one value to the next */
+	__u32 form;		/* BOXES: of packed records, CLS_FORM() >> 32 */
+	__u32 room[9];
 };
 #define CLS_MUTABLE 1
 #define CLS_EXPIRES 2

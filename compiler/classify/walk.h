@@ -257,20 +257,35 @@ CLS_INLINE __u32 cls_tree_end(const struct cls_head *h, __u32 ref)
 
 /* ---- boxes ---- */
 
-/* Whether the box with this index holds the key. */
+/*
+ * Whether the box with this index holds the key. The limit is a constant where programs look up
+ * (compiler/emit/shared.c), so that nothing is left of the choice here.
+ */
 CLS_INLINE _Bool cls_box_holds(const void *blob, __u64 limit, __u32 index, const __u32 *key,
 			       __u32 fields)
 {
-	__u64 off = ((const struct cls_head *)blob)->keys + ((__u64)index << CLS_BOX_SHIFT(fields));
-	const struct cls_range *r = (const struct cls_range *)((const char *)blob + off);
+	__u32 wide = limit >> 32 ? CLS_FORM_WIDE(limit) : fields;
+	__u64 off = (__u64)index << (limit >> 32 ? CLS_FORM_SHIFT(limit) : CLS_BOX_SHIFT(fields));
+	const struct cls_range *r;
+	const struct cls_short_range *s;
 	__u64 outside = 0;
 
-	if (off > limit)
+	off += ((const struct cls_head *)blob)->keys;
+	if (off > (__u32)limit)
 		return 0;
+	r = (const struct cls_range *)((const char *)blob + off);
+	s = (const struct cls_short_range *)(r + wide) - wide;
 	CLS_UNROLL
 	for (__u32 i = 0; i < fields; i++) {
-		__u64 lo = CLS_READ(__u32, r[i].lo), hi = CLS_READ(__u32, r[i].hi), k = key[i];
+		__u64 lo, hi, k = key[i];
 
+		if (i < wide) {
+			lo = CLS_READ(__u32, r[i].lo);
+			hi = CLS_READ(__u32, r[i].hi);
+		} else {
+			lo = CLS_READ(__u16, s[i].lo);
+			hi = CLS_READ(__u16, s[i].hi);
+		}
 		CLS_OPAQUE(k);
 		outside |= (k - lo) | (hi - k);
 	}
@@ -289,7 +304,7 @@ struct cls_search {
 		__u64 off = (__u64)((ref)&CLS_NODE) * CLS_LINE, k;                 \
                                                                                    \
 		if (!((ref)&CLS_END)) {                                            \
-			if (off > limit)                                           \
+			if (off > (__u32)limit)                                    \
 				return;                                            \
 			k = key[CLS_CHUNK_IN(ref, CLS_FIELDS)];                    \
 			CLS_OPAQUE(k);                                             \
@@ -316,27 +331,89 @@ CLS_INLINE void cls_walk_two(const void *blob, __u64 limit, const __u32 *key, __
 	s->other.value = b;
 }
 
+/* In the highest bit of each byte: whether the filter lets the box pass. */
+CLS_INLINE __u64 cls_filter_list(const struct cls_filtered *l, const __u32 *key)
+{
+	__u64 pass = 128 * CLS_LANES;
+
+	CLS_UNROLL
+	for (__u32 i = 0; i < 2; i++) {
+		__u64 k = key[l->field[i] & (CLS_FIELDS - 1)] >> (l->shift[i] & 31) & 127;
+
+		CLS_OPAQUE(k);
+		k *= CLS_LANES;
+		pass &= ((k | 128 * CLS_LANES) - l->lo[i]) & (l->hi[i] - k);
+	}
+	return pass;
+}
+
+/* best becomes the lowest box below it of a filtered list's line that holds the key. */
+CLS_INLINE void cls_filtered_line(const void *blob, __u64 limit, const __u32 *key, __u32 fields,
+				  const struct cls_filtered *l, struct cls_search *s)
+{
+	__u64 pass = cls_filter_list(l, key);
+
+	CLS_UNROLL_NOT
+	for (__u32 i = 0; i < CLS_FILTERED && pass; i++) {
+		__u64 at = (((pass & -pass) >> 7) * 0x0001020304050607ull) >> 56;
+		__u32 index;
+
+		CLS_OPAQUE(at);
+		index = l->index[at & 7];
+		if (index >= s->best.value)
+			break;
+		if (cls_box_holds(blob, limit, index, key, fields)) {
+			s->best.value = index;
+			break;
+		}
+		pass &= pass - 1;
+	}
+}
+
+/* The same of all its lines. */
+CLS_INLINE void cls_filtered_end(const void *blob, __u64 limit, const __u32 *key, __u32 fields,
+				 struct cls_search *s)
+{
+	CLS_UNROLL_NOT
+	for (__u32 i = 0; i < CLS_FILTER_LINES; i++) {
+		__u64 off = ((__u64)(s->end.value & CLS_VALUE) + i) * CLS_LINE;
+		const struct cls_filtered *l =
+			(const struct cls_filtered *)((const char *)blob + off);
+		__u32 was = s->best.value;
+
+		if (off > (__u32)limit)
+			return;
+		cls_filtered_line(blob, limit, key, fields, l, s);
+		if (s->best.value != was || !(l->field[0] & CLS_FILTER_MORE))
+			return;
+	}
+}
+
 /* best becomes the lowest box below it that the end names and that holds the key. */
 CLS_INLINE void cls_boxes_end(const void *blob, __u64 limit, const __u32 *key, __u32 fields,
 			      struct cls_search *s)
 {
-	__u32 ref = s->end.value;
+	__u32 ref = s->end.value, packed = limit >> 32;
 
 	if ((ref & CLS_KIND) == CLS_INDEX) {
 		if (ref != CLS_NONE && (ref & CLS_VALUE) < s->best.value)
 			s->best.value = ref & CLS_VALUE;
 		return;
 	}
+	if (packed && (ref & CLS_KIND) == CLS_FILTER_END) {
+		cls_filtered_end(blob, limit, key, fields, s);
+		return;
+	}
 	s->word.value = (ref & CLS_VALUE) | CLS_LAST;
 	if ((ref & CLS_KIND) == CLS_LIST) {
 		__u64 off = (__u64)(ref & CLS_VALUE) * sizeof(__u32);
 
-		if (off > limit)
+		if (off > (__u32)limit)
 			return;
 		s->word.value = *(const __u32 *)((const char *)blob + off);
 	}
 	CLS_UNROLL_NOT
-	for (__u32 i = 1; i <= CLS_BOX_LIST; i++) {
+	for (__u32 i = 1; i <= (packed ? CLS_PACKED_LIST : CLS_BOX_LIST); i++) {
 		__u32 word = s->word.value;
 		__u64 off;
 
@@ -349,7 +426,7 @@ CLS_INLINE void cls_boxes_end(const void *blob, __u64 limit, const __u32 *key, _
 		if (word & CLS_LAST)
 			break;
 		off = ((__u64)(s->end.value & CLS_VALUE) + i) * sizeof(__u32);
-		if (off > limit)
+		if (off > (__u32)limit)
 			break;
 		s->word.value = *(const __u32 *)((const char *)blob + off);
 	}
@@ -365,19 +442,21 @@ CLS_INLINE __u32 cls_boxes(const void *blob, __u64 limit, const __u32 *key, __u3
 
 	CLS_FORGET_INIT(&s);
 	s.best.value = CLS_NONE;
-	if (off > limit)
+	if (off > (__u32)limit)
 		return CLS_NONE;
 	CLS_UNROLL_NOT
 	for (__u32 i = 0; i < CLS_TREES; i += 2) {
 		if (i >= d->n_trees || d->tree[i].first >= s.best.value)
 			break;
 		cls_walk_two(blob, limit, key, d->tree[i].root, d->tree[i + 1].root, &s);
-		cls_boxes_end(blob, limit, key, fields, &s);
-		s.end.value = s.other.value;
-		cls_boxes_end(blob, limit, key, fields, &s);
+		CLS_UNROLL_NOT
+		for (__u32 k = 0; k < 2; k++) {
+			cls_boxes_end(blob, limit, key, fields, &s);
+			s.end.value = s.other.value;
+		}
 	}
 	CLS_UNROLL_NOT
-	for (__u32 i = 0; i < CLS_EXTRA; i++) {
+	for (__u32 i = 0; i < CLS_EXTRA && !(limit >> 32); i++) {
 		__u32 index;
 
 		if (i >= CLS_READ(__u32, d->n_extra))

@@ -101,7 +101,15 @@ static LLVMValueRef find_box(struct gen *g, LLVMValueRef blob, const struct gen_
 {
 	LLVMValueRef numbers[CLASSIFY_MAX_FIELDS];
 	LLVMValueRef args[4] = {blob, gen_i64(g, info->limit)};
+	struct gen_share with_form;
 
+	if (share) { /* a function for records of one form, which is a constant in there */
+		with_form = *share;
+		with_form.name = arena_printf(g->arena, "%s_%x", share->name,
+					      (uint32_t)(info->limit >> 32));
+		with_form.limit |= info->limit >> 32 << 32;
+		share = &with_form;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		numbers[i] = fields[i].chunk[0];
 		if (fields[i].width <= 4)
@@ -165,7 +173,7 @@ LLVMValueRef gen_blob_value(struct gen *g, LLVMValueRef blob, const struct class
 
 	/* The offset that does not vary comes last: it ends up in the load. */
 	at = LLVMBuildZExt(g->b, index, g->i64, "");
-	at = LLVMBuildMul(g->b, at, gen_i64(g, info->shape.value_size), "");
+	at = LLVMBuildMul(g->b, at, gen_i64(g, info->value_step), "");
 	blob = LLVMBuildGEP2(g->b, g->i8, blob, &at, 1, "");
 	at = gen_i64(g, (uint64_t)((const char *)classify_value(base, 0) - base) + offset);
 	return LLVMBuildGEP2(g->b, g->i8, blob, &at, 1, "");

@@ -56,11 +56,34 @@ static void gen_lacking(struct gen *g, const struct ir_sel *sel, struct val *ret
 	g->p->stamp++;
 }
 
+/* A field that may lack: the value, or the one that stands for none. */
+static struct val gen_replaced(struct gen *g, const struct ir_sel *sel, uint32_t stand_in)
+{
+	LLVMBasicBlockRef none = gen_block(g, "lacks"), join = gen_block(g, "field"), from[2];
+	struct val v = gen_sel_now(g, sel, none), ret = {.width = sel->width};
+	LLVMTypeRef type = LLVMTypeOf(v.chunk[0]);
+	LLVMValueRef in[2] = {v.chunk[0], LLVMConstInt(type, stand_in, 0)};
+
+	from[0] = gen_here(g);
+	from[1] = none;
+	gen_goto(g, join);
+	gen_at(g, none);
+	gen_goto(g, join);
+	gen_at(g, join);
+	ret.chunk[0] = LLVMBuildPhi(g->b, type, "");
+	LLVMAddIncoming(ret.chunk[0], in, from, 2);
+	/* What was computed on one way only must not be used again. */
+	g->p->stamp++;
+	return ret;
+}
+
 /* Field @i with its leading byte, if it has one. */
 static struct val gen_field(struct gen *g, const struct look_up *l, uint32_t i)
 {
 	struct val parts[2];
 
+	if (l->t->replaced[i])
+		return gen_replaced(g, l->d->fields[i], l->t->stand_in[i]);
 	if (!l->t->lacks[i])
 		return gen_sel_now(g, l->d->fields[i], l->miss);
 	gen_lacking(g, l->d->fields[i], parts);
@@ -79,29 +102,32 @@ static struct val gen_key(struct gen *g, const struct look_up *l)
 }
 
 /* Where the tables of several are in one map; in an object of its own each is by itself. */
-static bool is_called(struct gen *g, const struct look_up *l, struct gen_share *ret)
+static void is_called(struct gen *g, const struct look_up *l, struct gen_share *ret)
 {
 	if (!g->opt->maps_elsewhere || !g->ir->calls_boxes)
-		return false;
+		return;
 	*ret = (struct gen_share){
 		.map = gen_blob_tables_map(g, &l->t->place),
 		.name = arena_printf(g->arena, "tables_%u", l->t->place.map),
 		.at = l->t->place.offset,
 	};
 	tables_bounds(g->ir, l->t->place.map, &ret->last, &ret->limit);
-	return true;
 }
 
 static LLVMValueRef call_classify(struct gen *g, const struct look_up *l, LLVMValueRef blob)
 {
 	struct val fields[IR_MAX_FIELDS], key;
-	struct gen_share share;
+	struct gen_share share = {
+		.map = blob,
+		.name = arena_printf(g->arena, "dispatch_%u", l->d->id),
+		.limit = (uint32_t)l->t->info.limit,
+	};
 
 	if (l->d->form == IR_FORM_BOXES) {
 		for (uint32_t i = 0; i < l->d->n_fields; i++)
-			fields[i] = gen_field(g, l, i);
-		return gen_blob_find(g, blob, is_called(g, l, &share) ? &share : NULL, &l->t->info,
-				     fields, l->d->n_fields);
+			fields[i] = gen_field(g, l, l->t->order[i]);
+		is_called(g, l, &share);
+		return gen_blob_find(g, blob, &share, &l->t->info, fields, l->d->n_fields);
 	}
 	key = gen_key(g, l);
 	return gen_blob_find(g, blob, NULL, &l->t->info, &key, 1);

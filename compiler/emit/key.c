@@ -127,7 +127,7 @@ static void put_info(struct key *k, const struct classify_info *i, const void *b
 						 (const char *)blob) : 0;
 
 	fprintf(k->f, "%s %zu %ju: %d %u %u %u %d%d at %zu ", i->function, i->size,
-		(uintmax_t)i->limit, s->kind, s->n_fields, s->capacity, s->value_size, s->expires,
+		(uintmax_t)i->limit, s->kind, s->n_fields, s->capacity, i->value_step, s->expires,
 		s->is_mutable, values);
 	put(k, s->width, sizeof(s->width));
 }
@@ -274,6 +274,8 @@ static void put_dispatch(struct key *k, struct ir_dispatch *d)
 	fprintf(k->f, "dispatch %u %d ", d->id, d->form);
 	for (uint32_t i = 0; i < d->n_fields; i++) {
 		fputc(t->lacks[i] ? '?' : '!', k->f);
+		if (t->replaced[i])
+			fprintf(k->f, "%u ", t->stand_in[i]);
 		put_sel(k, d->fields[i]);
 	}
 	fprintf(k->f, "%u %u, %u %u %s ", d->width, t->key_width, t->n_shapes, t->n_numbers,
