@@ -43,6 +43,25 @@ static char *capture(const char *file, enum nft_kernel kernel)
 	return text;
 }
 
+/*
+ * libnftables 1.0.6 takes the flags of a table in JSON from memory that it has freed
+ * (table_flags_json()): what they read depends on the process, and all ends there where that is no
+ * UTF-8. So it is compared up to there; the other listings have the rest.
+ */
+static void cut_at_table_flags(char *json)
+{
+	static const char table[] = "{\"table\": {\"family\"", flags[] = ", \"flags\": ";
+	char *p = json, *end, *at;
+
+	while (p && (p = strstr(p, table))) {
+		end = strchr(p, '}');
+		at = strstr(p, flags);
+		if (at && (!end || at < end))
+			*at = '\0';
+		p += strlen(table);
+	}
+}
+
 static bool check_listings(void)
 {
 	static const struct {
@@ -70,6 +89,10 @@ static bool check_listings(void)
 	for (i = 0; i < ARRAY_SIZE(listings); i++) {
 		theirs = nft_output(listings[i].flags);
 		ours = our_output(rs, &listings[i].opt);
+		if (listings[i].opt.json) {
+			cut_at_table_flags(theirs);
+			cut_at_table_flags(ours);
+		}
 		ok = same_text(listings[i].flags, theirs, ours) && ok;
 		free(theirs);
 		free(ours);
