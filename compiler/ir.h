@@ -432,6 +432,8 @@ static inline const struct ir_rule *ir_rule_part(const struct ir_rule *r, uint32
 
 /* ---- text ---- */
 void ir_print(const struct ir *ir, FILE *out);
+/* The same as malloc'ed text; NULL: out of memory. */
+char *ir_to_text(const struct ir *ir);
 void ir_sel_print(const struct ir_sel *sel, FILE *out);
 void ir_step_print(const struct ir_step *step, FILE *out);
 /* Reads what ir_print() wrote; errors with line and column into @ds, then -EINVAL. */

@@ -166,3 +166,19 @@ void ir_print(const struct ir *ir, FILE *out)
 	for (i = 0; i < ir->n_progs; i++)
 		print_prog(out, &ir->progs[i]);
 }
+
+char *ir_to_text(const struct ir *ir)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	ir_print(ir, out);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

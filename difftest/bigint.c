@@ -71,7 +71,8 @@ void bytes_between(uint8_t *out, const uint8_t *lo, const uint8_t *hi, uint32_t 
 	}
 }
 
-bool elem_has(const struct ir_set *set, const struct ir_elem *e, const uint8_t *key)
+/* As nf_tables decides: fields if ranged, else one number. */
+static bool elem_has(const struct ir_set *set, const struct ir_elem *e, const uint8_t *key)
 {
 	uint32_t at = 0;
 

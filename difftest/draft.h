@@ -75,8 +75,7 @@ bool bytes_add(uint8_t *v, uint32_t n, int delta); /* in place; false: wrapped *
 void bytes_between(uint8_t *out, const uint8_t *lo, const uint8_t *hi, uint32_t n,
 		   struct rng *rng);
 
-/* Does set element @e hold this key? As nf_tables decides: fields if ranged, else one number. */
-bool elem_has(const struct ir_set *set, const struct ir_elem *e, const uint8_t *key);
+/* The element that holds this key, or NULL. */
 const struct ir_elem *set_find(const struct ir_set *set, const uint8_t *key);
 
 #endif

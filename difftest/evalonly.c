@@ -195,26 +195,13 @@ static void count_lookups(const struct ir *ir, struct evalonly_result *r)
 		}
 }
 
-static char *text_of(const struct ir *ir)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (!f)
-		return NULL;
-	ir_print(ir, f);
-	fclose(f);
-	return text;
-}
-
 /* By what is printed, where templates do not show. */
 static void note_changes(const struct stages *st, struct evalonly_result *r)
 {
-	char *before = text_of(st->at[0].lowered.ir);
+	char *before = ir_to_text(st->at[0].lowered.ir);
 
 	for (unsigned int i = 1; i <= LAST_STAGE; i++) {
-		char *after = text_of(st->at[i].lowered.ir);
+		char *after = ir_to_text(st->at[i].lowered.ir);
 
 		r->changed[i - 1] = before && after &&
 				    (strcmp(before, after) != 0 ||

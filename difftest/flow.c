@@ -27,13 +27,6 @@ bool flow_has_hook(enum flow f, uint8_t hook)
 	return false;
 }
 
-enum flow flow_of_packet(const struct packet *p)
-{
-	if (p->is_local)
-		return p->oif == LAB_LO ? FLOW_LOOP : FLOW_OUTPUT;
-	return p->oif && p->oif != LAB_LO ? FLOW_FORWARD : FLOW_INPUT;
-}
-
 void flow_dev(const struct lab_dev *d, struct ir_dev *ret)
 {
 	*ret = (struct ir_dev){0};

@@ -23,7 +23,6 @@ static inline bool flow_is_local(enum flow f)
 {
 	return f == FLOW_OUTPUT || f == FLOW_LOOP;
 }
-enum flow flow_of_packet(const struct packet *p);
 
 void flow_dev(const struct lab_dev *d, struct ir_dev *ret);
 

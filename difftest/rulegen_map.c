@@ -26,22 +26,11 @@ static void put_verdict(struct rulegen *g, unsigned int n_below)
 void rulegen_put_vmap(struct rulegen *g, unsigned int n_below)
 {
 	const struct rulegen_field *f = rulegen_pick_field(g, true);
-	uint32_t n = 1 + rng_below(&g->rng, 6);
-	char seen[8][64];
+	uint32_t n = 1 + rng_below(&g->rng, RULEGEN_POINTS);
 
 	rulegen_put_key(g, f);
 	fputs(" vmap { ", g->out);
-	for (uint32_t i = 0; i < n; i++) {
-		bool again = false;
-
-		rulegen_value(g, f, seen[i], sizeof(seen[i]));
-		for (uint32_t k = 0; k < i; k++)
-			again |= strcmp(seen[k], seen[i]) == 0;
-		if (again)
-			continue;
-		fprintf(g->out, "%s%s", i ? ", " : "", seen[i]);
-		put_verdict(g, n_below);
-	}
+	rulegen_put_points(g, f, n, put_verdict, n_below);
 	if (rng_one_in(&g->rng, 6)) {
 		fputs(", *", g->out);
 		put_verdict(g, n_below);

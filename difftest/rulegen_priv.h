@@ -8,6 +8,7 @@
 
 #define RULEGEN_DYNAMIC 3
 #define RULEGEN_MAPS	2
+#define RULEGEN_POINTS	6
 
 enum value_kind {
 	V_NUMBER, /* 0 … max */
@@ -80,6 +81,9 @@ void rulegen_put_match(struct rulegen *g);
 void rulegen_put_sets(struct rulegen *g);
 /* Behind an element's key. */
 typedef void rulegen_after(struct rulegen *g, unsigned int arg);
+/* @n of them, at most RULEGEN_POINTS; fewer where one is drawn again. */
+void rulegen_put_points(struct rulegen *g, const struct rulegen_field *f, uint32_t n,
+			rulegen_after *after, unsigned int arg);
 void rulegen_put_elements(struct rulegen *g, const struct rulegen_field *f, bool intervals,
 			  rulegen_after *after, unsigned int arg);
 

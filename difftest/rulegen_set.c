@@ -43,11 +43,10 @@ static void put_last_interval(struct rulegen *g, const struct rulegen_field *f)
 		fprintf(g->out, "%u-%u", f->max - f->max / 8, f->max);
 }
 
-static void put_points(struct rulegen *g, const struct rulegen_field *f, rulegen_after *after,
-		       unsigned int arg)
+void rulegen_put_points(struct rulegen *g, const struct rulegen_field *f, uint32_t n,
+			rulegen_after *after, unsigned int arg)
 {
-	uint32_t n = 1 + rng_below(&g->rng, 5);
-	char v[5][64];
+	char v[RULEGEN_POINTS][64];
 
 	for (uint32_t k = 0; k < n; k++) {
 		bool again = false;
@@ -66,7 +65,7 @@ void rulegen_put_elements(struct rulegen *g, const struct rulegen_field *f, bool
 			  rulegen_after *after, unsigned int arg)
 {
 	if (!intervals) {
-		put_points(g, f, after, arg);
+		rulegen_put_points(g, f, 1 + rng_below(&g->rng, 5), after, arg);
 		return;
 	}
 	put_intervals(g, f, after, arg);

@@ -73,17 +73,6 @@ static const char sample[] =
 	"\t(v4 inet filter input)\n"
 	"}\n";
 
-static char *print(const struct ir *ir)
-{
-	char *text;
-	size_t n;
-	FILE *f = open_memstream(&text, &n);
-
-	ir_print(ir, f);
-	fclose(f);
-	return text;
-}
-
 static struct ir *parse(const char *text)
 {
 	struct ir *ir = NULL;
@@ -99,7 +88,7 @@ static struct ir *parse(const char *text)
 static void test_round_trip(void **state UNUSED)
 {
 	CLEANUP(ir_freep) struct ir *ir = parse(sample);
-	AUTO_FREE char *again = print(ir);
+	AUTO_FREE char *again = ir_to_text(ir);
 	AUTO_FREE char *why = ir_check(ir);
 
 	assert_string_equal(again, sample);
@@ -124,9 +113,9 @@ static void test_names(void **state UNUSED)
 		AUTO_FREE char *text = NULL, *again = NULL;
 
 		ir_chain_new(ir, NFPROTO_IPV4, NFPROTO_IPV4, names[i], names[i]);
-		text = print(ir);
+		text = ir_to_text(ir);
 		back = parse(text);
-		again = print(back);
+		again = ir_to_text(back);
 		assert_string_equal(again, text);
 		assert_string_equal(back->chains[0]->name, names[i]);
 	}
@@ -255,7 +244,7 @@ static void test_manual(void **state UNUSED)
 	ir = parse(begin);
 	why = ir_check(ir);
 	assert_null(why);
-	printed = print(ir);
+	printed = ir_to_text(ir);
 	assert_string_equal(printed, begin);
 }
 
@@ -369,9 +358,9 @@ static void try_text(const char *text, size_t len)
 		return;
 	}
 	diags_fini(&ds);
-	one = print(ir);
+	one = ir_to_text(ir);
 	back = parse(one);
-	two = print(back);
+	two = ir_to_text(back);
 	assert_string_equal(one, two);
 	why = ir_check(ir);
 	if (why)

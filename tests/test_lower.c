@@ -199,8 +199,6 @@ static void check_round_trip(const char *name, const char *text)
 	struct diags ds;
 	struct ir CLEANUP(ir_freep) *ir = NULL;
 	AUTO_FREE char *again = NULL;
-	size_t size;
-	FILE *f;
 
 	while (*start == '#')
 		start = strchr(start, '\n') + 1;
@@ -209,9 +207,7 @@ static void check_round_trip(const char *name, const char *text)
 		print_diags(&ds, stderr);
 		fail_msg("%s: the IR is not read back", name);
 	}
-	f = open_memstream(&again, &size);
-	ir_print(ir, f);
-	fclose(f);
+	again = ir_to_text(ir);
 	assert_string_equal(again, start);
 	diags_fini(&ds);
 }

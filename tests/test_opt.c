@@ -39,17 +39,6 @@ static struct ir *parse(const char *text)
 	return ir;
 }
 
-static char *print(const struct ir *ir)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	ir_print(ir, out);
-	fclose(out);
-	return text;
-}
-
 /* ---- packets ---- */
 
 static uint32_t make_packet(uint8_t *p)
@@ -182,7 +171,7 @@ static void compare(const char *text, struct side *a, struct side *b)
 		uint32_t len = make_packet(packet);
 
 		if (run(a, packet, len, mark) != run(b, packet, len, mark)) {
-			AUTO_FREE char *after = print(b->ir);
+			AUTO_FREE char *after = ir_to_text(b->ir);
 
 			fail_msg("packet %u is decided otherwise:\n%s\n--- after:\n%s", i, text,
 				 after);
@@ -191,7 +180,7 @@ static void compare(const char *text, struct side *a, struct side *b)
 	}
 	if (memcmp(a->env.counters, b->env.counters,
 		   a->ir->n_counters * sizeof(*a->env.counters)) != 0) {
-		AUTO_FREE char *after = print(b->ir);
+		AUTO_FREE char *after = ir_to_text(b->ir);
 
 		fail_msg("counters differ:\n%s\n--- after:\n%s", text, after);
 	}
@@ -224,9 +213,9 @@ static void one_list(void)
 	ir_env_init_state(&a.env, a.ir);
 	ir_env_init_state(&b.env, b.ir);
 	compare(text, &a, &b);
-	printed = print(b.ir);
+	printed = ir_to_text(b.ir);
 	copy = parse(printed);
-	again = print(copy);
+	again = ir_to_text(copy);
 	assert_string_equal(printed, again);
 	ir_env_fini_state(&a.env);
 	ir_env_fini_state(&b.env);
@@ -331,7 +320,7 @@ static void test_golden(void **state)
 	why = ir_check(ir);
 	if (why)
 		fail_msg("%s", why);
-	got = print(ir);
+	got = ir_to_text(ir);
 	if (getenv("UPDATE_GOLDEN")) {
 		FILE *f = fopen(to, "w");
 
@@ -344,7 +333,7 @@ static void test_golden(void **state)
 	/* What is optimised stays as it is. */
 	opt_run(ir, &(struct opt_options){0});
 	free(got);
-	got = print(ir);
+	got = ir_to_text(ir);
 	assert_string_equal(got, want);
 	ir_free(ir);
 }

@@ -10,19 +10,6 @@
 
 enum { N_PACKETS = 6, PACKET_SIZE = 160 };
 
-char *equal_print(const struct ir *ir)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		abort();
-	ir_print(ir, out);
-	fclose(out);
-	return text;
-}
-
 struct ir *equal_parse(const char *text, size_t len)
 {
 	struct ir *ir = NULL;
@@ -37,11 +24,11 @@ struct ir *equal_parse(const char *text, size_t len)
 
 void equal_check_text(const struct ir *ir)
 {
-	AUTO_FREE char *text = equal_print(ir), *again = NULL;
+	AUTO_FREE char *text = ir_to_text(ir), *again = NULL;
 	struct ir *back = equal_parse(text, strlen(text));
 
 	FUZZ_HOLDS(back, "not read back:\n%s", text);
-	again = equal_print(back);
+	again = ir_to_text(back);
 	FUZZ_HOLDS(strcmp(text, again) == 0, "read back otherwise:\n%s\n--- again:\n%s", text,
 		   again);
 	ir_free(back);
@@ -178,7 +165,7 @@ struct sides {
 
 static void differ(const struct sides *s, const char *how)
 {
-	AUTO_FREE char *before = equal_print(s->ir[0]), *after = equal_print(s->ir[1]);
+	AUTO_FREE char *before = ir_to_text(s->ir[0]), *after = ir_to_text(s->ir[1]);
 
 	FUZZ_HOLDS(false, "%s: %s\n%s\n--- after:\n%s", s->what, how, before, after);
 }

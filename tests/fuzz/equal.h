@@ -9,7 +9,6 @@
 #include "compiler/ir_eval.h"
 #include "tests/fuzz/fuzz.h"
 
-char *equal_print(const struct ir *ir);
 /* NULL: not an IR. */
 struct ir *equal_parse(const char *text, size_t len);
 

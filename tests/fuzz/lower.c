@@ -384,7 +384,7 @@ static struct ir *lower(const struct ruleset *rs, struct lower_result *lr)
 	diags_fini(&ds);
 	why = ir_check(lr->ir);
 	if (why) {
-		AUTO_FREE char *text = equal_print(lr->ir);
+		AUTO_FREE char *text = ir_to_text(lr->ir);
 
 		FUZZ_HOLDS(!why, "%s\n%s", why, text);
 	}
