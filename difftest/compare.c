@@ -209,11 +209,12 @@ struct verdicts {
 	int eval_nft;	    /* on the packet as nft saw it */
 	bool fragment, timed, drawn;
 	bool interpreted; /* on both sides: nothing is compiled there */
+	bool left;	  /* the same, although it could be compiled: the evaluator has its say */
 };
 
 /*
  * What a disagreement means. The kernel's interpreter reads on in later fragments where the others
- * do not: that, and nothing else, excuses one.
+ * do not: that, and nothing else, excuses one. Where it runs on both sides, the evaluator is alone.
  */
 static enum dt_category categorise(const struct verdicts *v)
 {
@@ -223,6 +224,8 @@ static enum dt_category categorise(const struct verdicts *v)
 			 (v->eval == v->bpf && v->eval_nft == v->nft)))
 		return DT_DRAWN;
 	if (v->fragment && v->nft != v->bpf && (v->eval < 0 || v->eval == v->bpf))
+		return DT_FRAGMENT;
+	if (v->fragment && v->nft == v->bpf && v->left)
 		return DT_FRAGMENT;
 	return v->nft == v->bpf ? DT_EVAL : DT_BUG;
 }
@@ -252,6 +255,7 @@ static void judge(struct difftest *dt, const struct packet *p, size_t number, si
 		eval_check_verdict(dt->eval, EVAL_BPF_ALONE, ev, prio, p, &by, &v.timed);
 	}
 	v.interpreted = has_prio && dt->eval && !eval_check_has(dt->eval, ev, prio);
+	v.left = has_prio && dt->eval && eval_check_is_left(dt->eval, ev, prio);
 	if (has_prio && dt->eval)
 		v.eval = eval_check_verdict(dt->eval, EVAL_BPF, ev, prio, p, &by, &v.timed);
 	dt->result.n_observed++;

@@ -35,10 +35,10 @@ static bool read_counts(const char *name, struct blob attrs, struct dt_counts *r
 
 /* One counter, on each side and by the evaluator. */
 struct sides {
-	struct dt_counts nft, bpf, eval_nft, eval_bpf;
-	bool has_eval, timed;
-	bool of_rule; /* a rule's own, not a set's */
-	bool of_packets; /* a set that packets change: what they add may be an id */
+	struct dt_counts nft, bpf;
+	struct eval_counts eval;
+	bool has_eval;
+	bool by_ids; /* the rule, set or object is behind a look at drawn ids */
 };
 
 static bool same(const struct dt_counts *a, const struct dt_counts *b)
@@ -51,6 +51,12 @@ static uint64_t apart(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
+/* By @n packets at most? */
+static bool is_near(const struct dt_counts *a, const struct dt_counts *b, uint64_t n)
+{
+	return apart(a->packets, b->packets) <= n && apart(a->bytes, b->bytes) <= n * MAX_PACKET;
+}
+
 /*
  * How many packets may have been counted on one side only: later fragments, and those whose verdict
  * was explained, which then were not the same on both sides any more. One that goes all its way
@@ -59,8 +65,8 @@ static uint64_t apart(uint64_t a, uint64_t b)
 static uint64_t may_be_apart(const struct difftest *dt, const struct sides *t)
 {
 	const size_t *n = dt->result.count;
-	/* Ids may tell packets apart with equal verdicts, by rules that both sides interpret. */
-	uint64_t ids = t->of_rule || t->of_packets ? dt->n_ids_drawn : 0;
+	/* Ids may tell packets apart with equal verdicts. */
+	uint64_t ids = t->by_ids ? dt->n_ids_drawn : 0;
 
 	return MAX_VISITS * (dt->n_fragments_sent + n[DT_FRAGMENT] + n[DT_TIMED] + n[DT_DRAWN] +
 			     n[DT_NAT]) + ids;
@@ -68,19 +74,22 @@ static uint64_t may_be_apart(const struct difftest *dt, const struct sides *t)
 
 /*
  * What clocks decide counts as it likes. Else, where the evaluator counted along, BPF has to agree
- * with it; where it could not, the two may be as far apart as there are packets that explain it.
+ * with it; in a chain that both sides interpret, but for later fragments. Where it could not, the two
+ * may be as far apart as there are packets that explain it.
  */
 static bool is_excused(const struct difftest *dt, const struct sides *t)
 {
-	uint64_t n = may_be_apart(dt, t);
+	uint64_t n = may_be_apart(dt, t), fragments = MAX_VISITS * dt->n_fragments_sent;
 
-	if (t->timed)
+	if (t->eval.timed)
 		return true;
+	if (t->has_eval && t->eval.left)
+		return is_near(&t->eval.bpf, &t->bpf, fragments) &&
+		       is_near(&t->eval.nft, &t->nft, fragments);
 	if (t->has_eval)
-		return same(&t->eval_bpf, &t->bpf) &&
-		       (dt->n_fragments_sent || same(&t->eval_nft, &t->nft));
-	return n && apart(t->nft.packets, t->bpf.packets) <= n &&
-	       apart(t->nft.bytes, t->bpf.bytes) <= n * MAX_PACKET;
+		return same(&t->eval.bpf, &t->bpf) &&
+		       (dt->n_fragments_sent || same(&t->eval.nft, &t->nft));
+	return is_near(&t->nft, &t->bpf, n);
 }
 
 static bool is_known(const struct dt_result *r, const char *where)
@@ -118,24 +127,29 @@ static void differ(struct difftest *dt, const struct sides *t, const char *fmt, 
 				      .nft = t->nft,
 				      .bpf = t->bpf,
 				      .has_eval = t->has_eval,
-				      .eval_nft = t->eval_nft,
-				      .eval_bpf = t->eval_bpf,
+				      .eval_nft = t->eval.nft,
+				      .eval_bpf = t->eval.bpf,
 				      .excused = is_excused(dt, t)};
 }
 
 static void settle(struct difftest *dt, const struct sides *t, const char *where)
 {
-	if (!same(&t->nft, &t->bpf) || (t->has_eval && !t->timed && !same(&t->eval_bpf, &t->bpf)))
+	if (!same(&t->nft, &t->bpf) || (t->has_eval && !t->eval.timed && !same(&t->eval.bpf, &t->bpf)))
 		differ(dt, t, "%s", where);
 	else
 		dt->result.n_counters_same++;
 }
 
+static bool is_by_ids(const struct difftest *dt, const void *a, const void *b)
+{
+	return drawn_counts(dt->drawn[SIDE_NFT], a) || drawn_counts(dt->drawn[SIDE_BPF], b);
+}
+
 static void compare_exprs(struct difftest *dt, const struct exprs *a, const struct exprs *b,
-			  const char *where)
+			  bool by_ids, const char *where)
 {
 	for (uint32_t i = 0; i < a->n && i < b->n; i++) {
-		struct sides t = {.has_eval = false};
+		struct sides t = {.by_ids = by_ids};
 
 		if (strcmp(a->array[i].name, b->array[i].name) != 0 ||
 		    !read_counts(a->array[i].name, a->array[i].attrs, &t.nft))
@@ -150,14 +164,13 @@ static void compare_rule(struct difftest *dt, const struct rule *a, const struct
 {
 	for (uint32_t i = 0; i < a->exprs.n && i < b->exprs.n; i++) {
 		const struct expr *x = &a->exprs.array[i], *y = &b->exprs.array[i];
-		struct sides t = {.of_rule = true};
+		struct sides t = {.by_ids = is_by_ids(dt, a, b)};
 
 		if (strcmp(x->name, y->name) != 0 || !read_counts(x->name, x->attrs, &t.nft))
 			continue;
 		read_counts(y->name, y->attrs, &t.bpf);
 		if (strcmp(x->name, "counter") == 0 && dt->eval)
-			t.has_eval = eval_check_counter(dt->eval, a, index, i, &t.eval_nft,
-							&t.eval_bpf, &t.timed);
+			t.has_eval = eval_check_counter(dt->eval, a, index, i, &t.eval);
 		settle(dt, &t, where);
 	}
 }
@@ -185,7 +198,7 @@ static void compare_chain(struct difftest *dt, const struct chain *a, const stru
 
 static void compare_object(struct difftest *dt, const struct object *a, const struct object *b)
 {
-	struct sides t = {.has_eval = false};
+	struct sides t = {.by_ids = is_by_ids(dt, a, b)};
 	const char *kind = a->type == NFT_OBJECT_COUNTER ? "counter" :
 			   a->type == NFT_OBJECT_QUOTA	  ? "quota" : "";
 	char where[512];
@@ -202,21 +215,21 @@ static void compare_elem(struct difftest *dt, const struct set *a, const struct 
 			 struct set *b)
 {
 	struct set_elem *f = set_elem_get(b, e->key, e->key_end, e->flags, false);
+	bool by_ids = is_by_ids(dt, a, b);
 	char where[512];
 
 	snprintf(where, sizeof(where), "%s %s set %s element", family_name(a->table->family),
 		 a->table->name, a->name);
 	if (f)
-		compare_exprs(dt, &e->exprs, &f->exprs, where);
+		compare_exprs(dt, &e->exprs, &f->exprs, by_ids, where);
 	else
-		differ(dt, &(struct sides){.of_packets = a->flags & NFT_SET_EVAL},
-		       "%s only under nft", where);
+		differ(dt, &(struct sides){.by_ids = by_ids}, "%s only under nft", where);
 }
 
 static void compare_set(struct difftest *dt, const struct set *a, struct set *b)
 {
 	struct sides t = {.nft.packets = a->n_elems, .bpf.packets = b->n_elems,
-			  .of_packets = a->flags & NFT_SET_EVAL};
+			  .by_ids = is_by_ids(dt, a, b)};
 
 	if (a->n_elems != b->n_elems)
 		differ(dt, &t, "number of elements of set %s %s %s", family_name(a->table->family),
@@ -282,6 +295,10 @@ int dt_compare_counters(struct difftest *dt)
 		err = read_side(dt, SIDE_BPF, &b);
 	if (err)
 		return err;
+	if (dt->reads_ids) {
+		dt->drawn[SIDE_NFT] = drawn_new(a);
+		dt->drawn[SIDE_BPF] = drawn_new(b);
+	}
 	dt->result.n_counters_same = 0;
 	list_for_each(t, &a->tables, node) {
 		const struct table *u = ruleset_find_table(b, t->family, t->name);
@@ -289,5 +306,7 @@ int dt_compare_counters(struct difftest *dt)
 		if (u)
 			compare_table(dt, t, u);
 	}
+	for (unsigned int i = 0; i < N_SIDES; i++)
+		drawn_freep(&dt->drawn[i]);
 	return 0;
 }

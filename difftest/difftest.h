@@ -112,8 +112,10 @@ struct difftest {
 	struct ruleset *model;
 	struct lower_result lowered; /* what the test packets are made from */
 	bool loaded;		     /* programs are in place in the second namespace */
+	bool *left; /* by lowered.chains: left to the interpreter there, whatever lowering could do */
 	size_t n_fragments_sent;     /* later ones: counters may differ by these from now on */
 	bool reads_ids;		     /* rules of either side look at IP ids */
+	struct drawn *drawn[N_SIDES]; /* while counters are compared */
 	uint64_t n_ids_drawn;	     /* packets at a hook, the same but for an id that rules look at */
 	struct dt_hook hooks[2][5];  /* [0] v4, [1] v6 */
 	struct eval_check *eval;
@@ -134,6 +136,11 @@ void dt_unload(struct difftest *dt);
 
 /* ---- drawn.c ---- */
 bool dt_reads_ids(const struct ruleset *rs);
+/* NULL: out of memory. @rs must outlive it. */
+struct drawn *drawn_new(const struct ruleset *rs);
+void drawn_freep(struct drawn **d);
+/* May what this rule, set or object counts depend on drawn ids? */
+bool drawn_counts(const struct drawn *d, const void *what);
 
 /* ---- hooks.c ---- */
 
@@ -173,13 +180,22 @@ int eval_check_verdict(struct eval_check *ec, enum dt_eval which, const struct p
 		       bool *ret_timed);
 /* Is anything compiled at this priority of the hook that the probe saw? */
 bool eval_check_has(const struct eval_check *ec, const struct probe_event *ev, int32_t prio);
+/* Has the run time left one of the base chains compiled there to the interpreter? */
+bool eval_check_is_left(const struct eval_check *ec, const struct probe_event *ev, int32_t prio);
+
+/* ---- evalcount.c ---- */
+struct eval_counts {
+	struct dt_counts nft, bpf; /* for the packets that each side saw */
+	bool timed; /* clocks or chance had a say */
+	bool left;  /* both sides interpret, somewhere on the way there at least */
+};
 /*
  * What a counter of the compiled chains should stand at: the @expr-th expression of @r, which is the
  * @index-th rule of its chain, from 1. false: some packet that came there was not evaluated.
  */
 bool eval_check_counter(const struct eval_check *ec, const struct rule *r, uint32_t index,
-			uint32_t expr, struct dt_counts *ret_nft, struct dt_counts *ret_bpf,
-			bool *ret_timed);
+			uint32_t expr, struct eval_counts *ret);
+
 /* ---- coverage.c ---- */
 void eval_check_coverage(const struct eval_check *ec, struct dt_result *r);
 

@@ -108,6 +108,24 @@ static bool is_whole(const struct difftest *dt, const struct ir_prog *p)
 	return n == p->n_bases;
 }
 
+static bool is_base(const struct ir_prog *p, const struct chain *c)
+{
+	for (uint32_t i = 0; i < p->n_bases; i++)
+		if (p->bases[i]->family == c->table->family &&
+		    strcmp(p->bases[i]->table, c->table->name) == 0 &&
+		    strcmp(p->bases[i]->name, c->name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_left(const struct difftest *dt, const struct ir_prog *p)
+{
+	for (uint32_t i = 0; i < dt->lowered.n_chains; i++)
+		if (dt->left[i] && is_base(p, dt->lowered.chains[i].base))
+			return true;
+	return false;
+}
+
 struct eval_check *eval_check_new(struct difftest *dt)
 {
 	const struct ir *ir = dt->lowered.ir;
@@ -134,6 +152,7 @@ struct eval_check *eval_check_new(struct difftest *dt)
 
 		pc->reach = calloc(ir->n_chains + 1u, sizeof(*pc->reach));
 		pc->whole = is_whole(dt, &ir->progs[i]);
+		pc->left = is_left(dt, &ir->progs[i]);
 		for (uint32_t b = 0; pc->reach && b < ir->progs[i].n_bases; b++)
 			look_at_chain(pc, ir->progs[i].bases[b], pc->reach);
 	}
@@ -175,6 +194,13 @@ static const struct ir_prog *find_prog(const struct eval_check *ec, uint8_t pf, 
 bool eval_check_has(const struct eval_check *ec, const struct probe_event *ev, int32_t prio)
 {
 	return find_prog(ec, ev->pf, ev->hook, prio) != NULL;
+}
+
+bool eval_check_is_left(const struct eval_check *ec, const struct probe_event *ev, int32_t prio)
+{
+	const struct ir_prog *p = find_prog(ec, ev->pf, ev->hook, prio);
+
+	return p && ec->progs[p - ec->ir->progs].left;
 }
 
 static bool is_timed_sel(const struct ir_sel *s)
@@ -282,96 +308,4 @@ int eval_check_verdict(struct eval_check *ec, enum dt_eval which, const struct p
 	pc->timed |= ec->timed;
 	*ret_by = ec->now->decided_by;
 	return pc->whole && !pc->blind ? verdict == NF_ACCEPT : -1;
-}
-
-/* ---- counters ---- */
-
-/* Has every packet that came to the chain been evaluated? A probe has to be right before it. */
-static bool saw_all(const struct eval_check *ec, const struct ir_chain *c)
-{
-	for (uint32_t i = 0; i < ec->ir->n_progs; i++) {
-		const struct ir_prog *p = &ec->ir->progs[i];
-		const struct prog_check *pc = &ec->progs[i];
-		const struct dt_hook *h = &ec->dt->hooks[dt_pf_index(p->pf)][p->hook];
-		unsigned int pos = 0;
-
-		if (!pc->reach[c->id])
-			continue;
-		while (pos < h->n && h->prio[pos] != p->priority)
-			pos++;
-		if (!pc->whole || pc->blind || pos == h->n || (h->has >> pos & 3) != 3)
-			return false;
-	}
-	return true;
-}
-
-static bool is_at(const struct ir_state *st, const struct rule *r, uint32_t index, uint32_t expr)
-{
-	return st->expr == expr && st->at.rule == index && st->at.chain &&
-	       st->at.family == r->chain->table->family && !st->object &&
-	       strcmp(st->at.chain, r->chain->name) == 0 &&
-	       strcmp(st->at.table, r->chain->table->name) == 0;
-}
-
-/* May packets come to the chain that the evaluator did not see: from a base chain left to nft? */
-static bool is_shared(const struct eval_check *ec, const struct chain *c)
-{
-	const struct lower_result *l = &ec->dt->lowered;
-
-	for (uint32_t i = 0; !c->is_base && i < l->n_chains; i++) {
-		const struct table *t = l->chains[i].base->table;
-
-		if (!l->chains[i].compiled && t->family == c->table->family &&
-		    strcmp(t->name, c->table->name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The chain's copy for one family of packets is as good as the other. */
-static bool chain_seen(const struct eval_check *ec, const struct rule *r, bool *ret_timed)
-{
-	bool found = false;
-
-	*ret_timed = false;
-	if (is_shared(ec, r->chain))
-		return false;
-	for (uint32_t i = 0; i < ec->ir->n_chains; i++) {
-		const struct ir_chain *c = ec->ir->chains[i];
-
-		if (c->is_front || c->family != r->chain->table->family ||
-		    strcmp(c->table, r->chain->table->name) != 0 ||
-		    strcmp(c->name, r->chain->name) != 0)
-			continue;
-		found = true;
-		if (!saw_all(ec, c))
-			return false;
-		for (uint32_t k = 0; k < ec->ir->n_progs; k++)
-			*ret_timed |= ec->progs[k].reach[c->id] && ec->progs[k].timed;
-	}
-	return found;
-}
-
-bool eval_check_counter(const struct eval_check *ec, const struct rule *r, uint32_t index,
-			uint32_t expr, struct dt_counts *ret_nft, struct dt_counts *ret_bpf,
-			bool *ret_timed)
-{
-	if (!chain_seen(ec, r, ret_timed))
-		return false;
-	for (uint32_t i = 0; i < ec->ir->n_states; i++) {
-		const struct ir_state *st = ec->ir->states[i];
-		const struct ir_counter *bpf, *plus, *minus;
-
-		if (!st->op->per_cpu || strcmp(st->op->name, "counter") != 0 ||
-		    !is_at(st, r, index, expr))
-			continue;
-		bpf = &ec->env[EVAL_BPF].counters[st->index];
-		plus = &ec->env[EVAL_NFT_ALONE].counters[st->index];
-		minus = &ec->env[EVAL_BPF_ALONE].counters[st->index];
-		*ret_bpf = (struct dt_counts){bpf->packets, bpf->bytes};
-		*ret_nft = (struct dt_counts){bpf->packets + plus->packets - minus->packets,
-					      bpf->bytes + plus->bytes - minus->bytes};
-		return true;
-	}
-	return false;
 }

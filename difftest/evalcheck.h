@@ -11,6 +11,7 @@
 struct prog_check {
 	bool whole; /* every base chain of that place is in the program */
 	bool blind; /* it reads what probes do not tell */
+	bool left;  /* it is not in place: the interpreter has one of its base chains */
 	bool timed; /* some packet came to a step that clocks or chance decide */
 	bool *reach; /* by chain id */
 };

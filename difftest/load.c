@@ -127,6 +127,29 @@ static int dump_model(struct difftest *dt)
 	return err;
 }
 
+static bool is_same_chain(const struct chain *a, const struct chain *b)
+{
+	return a->table->family == b->table->family && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->table->name, b->table->name) == 0;
+}
+
+/* @made: what the run time made of it. */
+static void note_left(struct difftest *dt, const struct lower_result *made)
+{
+	const struct lower_result *l = &dt->lowered;
+
+	for (uint32_t i = 0, k = 0; i < l->n_chains; i++) {
+		uint32_t n = 0;
+
+		/* Both are in listing order. */
+		while (n < made->n_chains &&
+		       !is_same_chain(l->chains[i].base, made->chains[(k + n) % made->n_chains].base))
+			n++;
+		k += n;
+		dt->left[i] = n == made->n_chains || !made->chains[k % made->n_chains].compiled;
+	}
+}
+
 /* What the live ruleset, or @change on top of it, is made into. */
 static int load_bpf(struct difftest *dt, const char *change)
 {
@@ -157,6 +180,7 @@ static int load_bpf(struct difftest *dt, const char *change)
 	dt->result.n_chains_compiled = 0;
 	for (uint32_t i = 0; i < plan.lowered.n_chains; i++)
 		dt->result.n_chains_compiled += plan.lowered.chains[i].compiled;
+	note_left(dt, &plan.lowered);
 	rt_plan_fini(&plan);
 	return 0;
 }
@@ -201,8 +225,10 @@ int dt_load(struct difftest *dt)
 		dt->reads_ids = dt->opt->against || dt_reads_ids(dt->model);
 	if (!err)
 		err = lower_ruleset(dt->model, &lower, &dt->ds, &dt->lowered);
-	if (!err)
-		err = devices_from_ir(dt->lab, dt->lowered.ir, &dt->ds);
+	if (!err) {
+		dt->left = calloc(dt->lowered.n_chains + 1u, sizeof(*dt->left));
+		err = dt->left ? devices_from_ir(dt->lab, dt->lowered.ir, &dt->ds) : -ENOMEM;
+	}
 	if (!err)
 		err = lab_start(dt->lab, &dt->ds);
 	if (err || dt->opt->against)
@@ -248,6 +274,7 @@ void dt_unload(struct difftest *dt)
 		ct_flush(&dt->lab->side[i]);
 		lab_leave(dt->lab);
 	}
+	free(dt->left);
 	lower_result_fini(&dt->lowered);
 	ruleset_free(dt->model);
 }

@@ -102,7 +102,16 @@ static struct packet_l4 find_l4_v4(const uint8_t *d, uint32_t len)
 	return l4;
 }
 
-/* ipv6_find_hdr(-1, AUTH): AH ends the walk, a later fragment ends it at its fragment header. */
+static bool is_extension(uint8_t proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
+	       proto == IPPROTO_AH || proto == IPPROTO_DSTOPTS;
+}
+
+/*
+ * ipv6_find_hdr(-1, AUTH): AH ends the walk, a later fragment ends it at its fragment header, of which
+ * no more than the offset is read; where that names one more extension header, nothing is found.
+ */
 static struct packet_l4 find_l4_v6(const uint8_t *d, uint32_t len)
 {
 	struct packet_l4 l4 = {.proto = -1};
@@ -112,15 +121,18 @@ static struct packet_l4 find_l4_v6(const uint8_t *d, uint32_t len)
 	if (len < 40)
 		return l4;
 	next = d[6];
-	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT ||
-	       next == IPPROTO_DSTOPTS) {
+	while (is_extension(next)) {
 		uint8_t this = next;
 
-		if (at + 8 > len)
+		if (at + (this == IPPROTO_ROUTING || this == IPPROTO_FRAGMENT ? 4 : 2) > len)
 			return l4;
+		if (this == IPPROTO_AH)
+			break;
 		next = d[at];
 		if (this == IPPROTO_FRAGMENT) {
 			l4.later_fragment = ((d[at + 2] << 8) | (d[at + 3] & 0xf8)) != 0;
+			if (l4.later_fragment && is_extension(next))
+				return (struct packet_l4){.proto = -1};
 			if (l4.later_fragment)
 				break;
 			at += 8;

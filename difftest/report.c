@@ -114,7 +114,7 @@ static void print_chains(const struct difftest *dt, FILE *out)
 			dt->result.n_reused ? "yes, with its code" :
 			dt->result.n_edited ? "yes" : "no");
 	for (uint32_t i = 0; dt->opt->verbose && i < l->n_chains; i++)
-		if (!l->chains[i].compiled)
+		if (!l->chains[i].compiled || dt->left[i])
 			fprintf(out, "  %s %s %s stays with the interpreter\n",
 				family_name(l->chains[i].base->table->family),
 				l->chains[i].base->table->name, l->chains[i].base->name);

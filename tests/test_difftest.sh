@@ -63,6 +63,33 @@ another ttl|ttl 5|ttl 6
 an icmp type|echo-request|echo-reply
 END
 
+# What drawn ids excuse ends where no look at one comes before: echo replies, of which one ruleset counts
+# none in an element.
+for _ in 1 2 3 4 5 6 7 8 9; do
+	echo "# packet ip in esp out lo smac 02005e100001 data" \
+		4500001c08cd40004001cb58c6336480cb007107080057a2998706d6
+done >"$tmp/a.nft.id"
+cat >>"$tmp/a.nft.id" <<'END'
+table inet t {
+	set s {
+		typeof ip saddr
+		counter
+		elements = { 203.0.113.7 }
+	}
+	chain output {
+		type filter hook output priority 0; policy accept;
+		ip saddr @s
+		ip id 1-32767 counter
+	}
+}
+END
+sed 's/ip saddr @s/ip ttl 0 ip saddr @s/' "$tmp/a.nft.id" >"$tmp/b.nft.id"
+sed 's/ip saddr @s/ip id != 0 ip saddr @s/' "$tmp/a.nft.id" >"$tmp/c.nft.id"
+sed 's/ip saddr @s/ip id 0 ip saddr @s/' "$tmp/a.nft.id" >"$tmp/d.nft.id"
+against() { difftest --replay -f "$tmp/$1.nft.id" --against "$tmp/$2.nft.id"; }
+is "found: an element in front of a look at ids" "$(status against a b)" 1
+is "not: behind a look in both" "$(status against c d)" 0
+
 # The probes of both namespaces count what arrived, not what was meant.
 difftest -f "$tmp/a.nft" >"$tmp/out"
 like "GSO packets are sent" "$(cat "$tmp/out")" 'of these packets: [1-9][0-9]* GSO'
