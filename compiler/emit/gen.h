@@ -2,10 +2,10 @@
 /*
  * Private to the backend: what one emission holds, and the steps it is made of.
  *
- * backend.c (child process) → module.c (bitcode in, object out), debug.c (debug info) → prog.c,
- * function.c (programs and functions of theirs) → chain.c, flow.c (chains as block lists) → rule.c →
- * guard.c, set.c, dispatch.c, effect.c → sel.c, value.c (selectors as chunks). What plan.h and
- * split.h declare is decided before anything is emitted, and knows no LLVM.
+ * backend.c (child process) → module.c (object out), helpers.c (bitcode in), debug.c (debug info) →
+ * prog.c, function.c (programs and functions of theirs) → chain.c, flow.c (chains as block lists) →
+ * rule.c → guard.c, set.c, dispatch.c, effect.c → sel.c, value.c (selectors as chunks). What plan.h
+ * and split.h declare is decided before anything is emitted, and knows no LLVM.
  */
 #ifndef NFT_BPF_COMPILER_EMIT_GEN_H
 #define NFT_BPF_COMPILER_EMIT_GEN_H
@@ -109,6 +109,7 @@ struct gen {
 
 	LLVMContextRef ctx;
 	LLVMModuleRef mod;
+	LLVMPassManagerRef reader; /* of helpers' bodies */
 	LLVMTargetMachineRef tm;
 	LLVMBuilderRef b;
 	LLVMDIBuilderRef di;
@@ -138,7 +139,11 @@ void gen_error(struct gen *g, int error, const char *code, const char *fmt, ...)
 int gen_init(struct gen *g);
 void gen_fini(struct gen *g);
 int gen_finish(struct gen *g, struct emitted *ret);
-LLVMValueRef gen_function(struct gen *g, const char *name); /* of the bitcode; NULL: none */
+
+/* helpers.c */
+int gen_helpers_init(struct gen *g); /* makes the module */
+void gen_helpers_fini(struct gen *g);
+LLVMValueRef gen_function(struct gen *g, const char *name); /* read when asked for; NULL: none */
 bool gen_reaches_transport(struct gen *g, LLVMValueRef fn);
 
 /* debug.c */

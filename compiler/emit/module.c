@@ -8,11 +8,11 @@
  * either: values would be kept alive across rules and spill. SROA comes twice, since only constants
  * found behind the first one tell which elements of the helpers' arrays are meant.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
 #include <llvm-c/Analysis.h>
-#include <llvm-c/BitReader.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
@@ -21,9 +21,6 @@
 #define LOWER_AND_INLINE "default<O0>"
 #define SIMPLIFY	 "function(sroa,sccp,instsimplify,sroa,sccp,instsimplify)"
 #define CLEAN_UP	 "function(instsimplify,dse,adce),globaldce"
-
-/* bitcode.S */
-extern const char gen_bitcode[], gen_bitcode_end[];
 
 static void on_diagnostic(LLVMDiagnosticInfoRef info, void *arg)
 {
@@ -62,26 +59,15 @@ static int make_target(struct gen *g)
 	return 0;
 }
 
-static int read_bitcode(struct gen *g)
+static void set_target(struct gen *g)
 {
-	LLVMMemoryBufferRef buf = LLVMCreateMemoryBufferWithMemoryRange(
-		gen_bitcode, (size_t)(gen_bitcode_end - gen_bitcode), "nb.bc", 0);
-	LLVMTargetDataRef layout;
-	char *triple;
+	char *triple = LLVMGetTargetMachineTriple(g->tm);
+	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(g->tm);
 
-	if (LLVMParseBitcodeInContext2(g->ctx, buf, &g->mod)) {
-		LLVMDisposeMemoryBuffer(buf);
-		gen_error(g, -EINVAL, "bitcode", "the embedded BPF helpers cannot be read");
-		return -EINVAL;
-	}
-	LLVMDisposeMemoryBuffer(buf);
-	triple = LLVMGetTargetMachineTriple(g->tm);
 	LLVMSetTarget(g->mod, triple);
 	LLVMDisposeMessage(triple);
-	layout = LLVMCreateTargetDataLayout(g->tm);
 	LLVMSetModuleDataLayout(g->mod, layout);
 	LLVMDisposeTargetData(layout);
-	return 0;
 }
 
 int gen_init(struct gen *g)
@@ -92,9 +78,10 @@ int gen_init(struct gen *g)
 	LLVMContextSetDiagnosticHandler(g->ctx, on_diagnostic, g);
 	err = make_target(g);
 	if (!err)
-		err = read_bitcode(g);
+		err = gen_helpers_init(g);
 	if (err)
 		return err;
+	set_target(g);
 	g->b = LLVMCreateBuilderInContext(g->ctx);
 	g->i1 = LLVMInt1TypeInContext(g->ctx);
 	g->i8 = LLVMInt8TypeInContext(g->ctx);
@@ -113,47 +100,12 @@ void gen_fini(struct gen *g)
 		LLVMDisposeDIBuilder(g->di);
 	if (g->b)
 		LLVMDisposeBuilder(g->b);
+	gen_helpers_fini(g);
 	if (g->mod)
 		LLVMDisposeModule(g->mod);
 	if (g->tm)
 		LLVMDisposeTargetMachine(g->tm);
 	LLVMContextDispose(g->ctx);
-}
-
-LLVMValueRef gen_function(struct gen *g, const char *name)
-{
-	LLVMValueRef fn = LLVMGetNamedFunction(g->mod, name);
-
-	return fn && !LLVMIsDeclaration(fn) ? fn : NULL;
-}
-
-/* Whether @fn is, or calls, @what; the helpers' call graph is a handful of calls deep. */
-static bool reaches(LLVMValueRef what, LLVMValueRef fn, unsigned depth)
-{
-	for (LLVMUseRef u = LLVMGetFirstUse(what); u && depth; u = LLVMGetNextUse(u)) {
-		LLVMValueRef user = LLVMGetUser(u), caller;
-
-		if (!LLVMIsACallInst(user))
-			continue;
-		caller = LLVMGetBasicBlockParent(LLVMGetInstructionParent(user));
-		if (caller == fn || reaches(caller, fn, depth - 1))
-			return true;
-	}
-	return what == fn;
-}
-
-/* Asked for each rule, and programs are callers, too: said once for each helper. */
-bool gen_reaches_transport(struct gen *g, LLVMValueRef fn)
-{
-	struct gen_reach r = {.fn = fn};
-
-	for (size_t i = 0; i < g->n_reach; i++)
-		if (g->reach[i].fn == fn)
-			return g->reach[i].transport;
-	r.transport = reaches(LLVMGetNamedFunction(g->mod, "nb_l4proto"), fn, 8) ||
-		      reaches(LLVMGetNamedFunction(g->mod, "nb_th"), fn, 8);
-	ARENA_PUSH(g->arena, g->reach, g->n_reach, r);
-	return r.transport;
 }
 
 /* libbpf's helper_defs.h has helpers as variables with their number: calls need it as a constant. */
@@ -192,8 +144,8 @@ static bool is_function_of_its_own(LLVMValueRef f)
 }
 
 /*
- * "used" kept the helpers alive until here: what is not called goes, the rest will be inlined, but
- * for functions of their own: hidden, which tells libbpf that they are static in BTF, too.
+ * "used" kept the helpers alive until here: what is not called goes (most of it was never read), the
+ * rest will be inlined, but for functions of their own: hidden, which tells libbpf that they are static in BTF, too.
  */
 static void drop_unused(struct gen *g)
 {
@@ -219,6 +171,7 @@ static void drop_unused(struct gen *g)
 		}
 	}
 	for (LLVMValueRef f = LLVMGetFirstFunction(g->mod); f; f = LLVMGetNextFunction(f)) {
+		assert(LLVMIsDeclaration(f) || LLVMGetFirstBasicBlock(f)); /* read (helpers.c) */
 		if (!LLVMIsDeclaration(f) && LLVMGetVisibility(f) == LLVMHiddenVisibility &&
 		    !is_function_of_its_own(f)) {
 			LLVMSetVisibility(f, LLVMDefaultVisibility);
