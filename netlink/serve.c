@@ -235,25 +235,28 @@ static void tell_all_elems(struct serve *sv, const struct set *s)
 	elems_end(sv, nest);
 }
 
-/* nft_get_set_elem(), for keys that are elements: what lies within an interval is not looked for. */
+/* nft_get_set_elem() */
 static int tell_elem(struct serve *sv, struct set *s, const struct nlattr *attr)
 {
-	struct nltb tb, key = {0}, key_end = {0};
+	struct nltb tb, key = {0};
+	uint32_t flags;
 	struct set_elem *e;
-	struct blob k, k_end;
+	struct blob k;
 	size_t nest;
 
-	if (nltb_parse_nested(&tb, attr) < 0 || !nltb_has(&tb, NFTA_SET_ELEM_KEY) ||
-	    nltb_parse_nested(&key, tb.attr[NFTA_SET_ELEM_KEY]) < 0)
+	if (nltb_parse_nested(&tb, attr) < 0)
 		return -EINVAL;
-	if (nltb_has(&tb, NFTA_SET_ELEM_KEY_END) &&
-	    nltb_parse_nested(&key_end, tb.attr[NFTA_SET_ELEM_KEY_END]) < 0)
+	flags = nltb_u32(&tb, NFTA_SET_ELEM_FLAGS, 0);
+	if (nltb_has(&tb, NFTA_SET_ELEM_KEY)) {
+		if (nltb_parse_nested(&key, tb.attr[NFTA_SET_ELEM_KEY]) < 0)
+			return -EINVAL;
+	} else if (!(flags & NFT_BPF_SET_ELEM_CATCHALL)) {
 		return -EINVAL;
+	}
 	k = nltb_blob(&key, NFTA_DATA_VALUE);
-	k_end = nltb_blob(&key_end, NFTA_DATA_VALUE);
-	if (k.len != s->key_len || (k_end.len && k_end.len != s->key_len))
+	if (k.len != (nltb_has(&tb, NFTA_SET_ELEM_KEY) ? s->key_len : 0))
 		return -EINVAL;
-	e = set_elem_get(s, k.data, k_end.data, nltb_u32(&tb, NFTA_SET_ELEM_FLAGS, 0), false);
+	e = serve_get(s, k.data, flags);
 	if (!e)
 		return -ENOENT;
 	nest = elems_begin(sv, s);

@@ -16,4 +16,7 @@
 int serve_request_numbered(const struct ruleset *rs, const struct nlmsghdr *request, bool numbered,
 			   uint8_t **ret_data, size_t *ret_len);
 
+/* The element that is told of when one of @key (NULL: the catch-all one) is asked for; NULL: none is. */
+struct set_elem *serve_get(struct set *s, const uint8_t *key, uint32_t flags);
+
 #endif
