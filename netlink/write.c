@@ -205,6 +205,23 @@ static void write_elem_data(struct nlbuf *b, const struct set *s, const struct s
 			      e->verdict.chain, as);
 }
 
+/*
+ * A packet's update gives an element the rule's time, or the set's, also if its own is shorter
+ * (nft_dynset_eval()); nft_add_set_elem() takes no more time left than an element has in all. So that is
+ * the set's, where it is enough, else what is left.
+ */
+static void write_times(struct nlbuf *b, const struct set *s, const struct set_elem *e, enum write_as as)
+{
+	uint64_t timeout = e->timeout, left = e->expiration;
+
+	if (as == WRITE_REQUEST && left > (timeout ? timeout : s->timeout))
+		timeout = left > s->timeout ? left : 0;
+	if (timeout)
+		nlbuf_put_be64(b, NFTA_SET_ELEM_TIMEOUT, timeout == UINT64_MAX ? 0 : timeout);
+	if (left)
+		nlbuf_put_be64(b, NFTA_SET_ELEM_EXPIRATION, left);
+}
+
 void write_elem(struct nlbuf *b, const struct set *s, const struct set_elem *e, enum write_as as)
 {
 	size_t nest = nlbuf_nest(b, NFTA_LIST_ELEM);
@@ -219,11 +236,7 @@ void write_elem(struct nlbuf *b, const struct set *s, const struct set_elem *e, 
 		nlbuf_put_str(b, NFTA_SET_ELEM_OBJREF, e->object);
 	if (e->flags)
 		nlbuf_put_be32(b, NFTA_SET_ELEM_FLAGS, e->flags);
-	if (e->timeout)
-		nlbuf_put_be64(b, NFTA_SET_ELEM_TIMEOUT,
-			       e->timeout == UINT64_MAX ? 0 : e->timeout);
-	if (e->expiration)
-		nlbuf_put_be64(b, NFTA_SET_ELEM_EXPIRATION, e->expiration);
+	write_times(b, s, e, as);
 	if (e->userdata.len)
 		nlbuf_put_blob(b, NFTA_SET_ELEM_USERDATA, e->userdata);
 	nlbuf_nest_end(b, nest);

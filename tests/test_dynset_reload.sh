@@ -301,4 +301,36 @@ table ip t {
 NFT
 ok "limits that differ" nb $n -f "$tmp/c.nft"
 like "are left to the interpreter" "$(nb $n status)" 'elements differ \[set-elem-state\]'
+
+# an update that gives more time than the element's own is
+cat >"$tmp/d.nft" <<'NFT'
+flush ruleset
+table ip t {
+	set s {
+		type inet_service
+		flags dynamic,timeout
+		timeout 10m
+		elements = { 5 timeout 1m comment "five", 6, 7 timeout 1h }
+	}
+	set other {
+		type inet_service
+		counter
+		elements = { 5 }
+	}
+	chain output {
+		type filter hook output priority 0; policy accept;
+		udp dport @other
+		udp dport 5 update @s { udp dport }
+		udp dport 6-7 update @s { udp dport timeout 2h }
+	}
+}
+NFT
+ok "elements with less time than updates give" nb $n --require-bpf -f "$tmp/d.nft"
+hit 5 6 7
+is "give" "$(nb $n give 2>&1)" ""
+all=$(in_ns $n nft list table ip t)
+like "the kernel has what is left of the set's time" "$all" '[^0-9]5 expires 9m[0-9a-z]* comment "five"'
+like "and of the rule's" "$all" '[^0-9]6 timeout (2h|1h59m)[0-9a-z]* expires 1h59m'
+like "also of an element with a time of its own" "$all" '[^0-9]7 timeout (2h|1h59m)[0-9a-z]* expires 1h59m'
+like "other sets have their counters" "$all" '5 counter packets 1 bytes'
 plan
