@@ -30,6 +30,7 @@ struct cli {
 	struct nft_list_options list;
 	unsigned int dump;	 /* enum cli_dump */
 	char *commands;		 /* nft's own commands given as words, joined */
+	char *words, **argv;	 /* a command of ours in quotes, cut into words; or NULL */
 	struct diags diags;
 };
 

@@ -30,6 +30,7 @@ int cli_input(struct cli *cli, struct nft_input *ret)
 		.defines = (const char *const *)cli->defines,
 		.include_dirs = (const char *const *)cli->includes,
 		.json = cli->json,
+		.list = cli->list,
 		.out = stdout,
 		.err = stderr,
 	};

@@ -239,7 +239,11 @@ static int update(struct cli *cli, struct runtime *rt, const struct nft_input *i
 		in.unchecked = in.adds_only = false;
 		err = update_once(cli, rt, &in, &said, &refused);
 	}
-	diags_move(&cli->diags, &said);
+	/* Of what the kernel itself calls not supported the long way speaks. */
+	if (err == -EOPNOTSUPP)
+		diags_fini(&said);
+	else
+		diags_move(&cli->diags, &said);
 	return err;
 }
 

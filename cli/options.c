@@ -221,6 +221,28 @@ static int check_dump(const struct cli *cli, const struct command *cmd)
 			       "nothing was done");
 }
 
+/* "list ruleset" in quotes, which nft takes as well: its words are those of a command of ours. */
+static int split_words(struct cli *cli, int *argc, char ***argv)
+{
+	size_t n = strspn(**argv, " \t");
+	char *word, *rest = NULL, **words;
+
+	if (*argc != 1 || !(*argv)[0][n] || strpbrk(**argv, ";{}#\"'\\\n") || !strpbrk(**argv, " \t"))
+		return EXIT_OK;
+	cli->words = strdup(**argv);
+	words = cli->argv = calloc(strlen(**argv) + 2, sizeof(*words));
+	if (!cli->words || !words)
+		return EXIT_ERROR;
+	n = 0;
+	for (word = strtok_r(cli->words, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest))
+		words[n++] = word;
+	if (command_find(words[0])) {
+		*argc = (int)n;
+		*argv = words;
+	}
+	return EXIT_OK;
+}
+
 /*
  * Options stand before the command or, with a command of ours, also behind it; behind a command of
  * nft's everything is nft's ("priority -10").
@@ -239,8 +261,12 @@ int cli_parse(struct cli *cli, int argc, char **argv, int *ret_argc, char ***ret
 		return status;
 	argc -= optind;
 	argv += optind;
-	if (argc > 0)
+	if (argc > 0) {
+		status = split_words(cli, &argc, &argv);
 		cmd = command_find(argv[0]);
+	}
+	if (status != EXIT_OK)
+		return status;
 	if (argc > 0 && !cmd) {
 		if (cli->file)
 			return cli_usage_error("\"%s\": -f and a command exclude each other",
@@ -274,5 +300,7 @@ void cli_fini(struct cli *cli)
 	free(cli->defines);
 	free(cli->includes);
 	free(cli->commands);
+	free(cli->words);
+	free(cli->argv);
 	diags_fini(&cli->diags);
 }

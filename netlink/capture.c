@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "list.h"
 #include "session.h"
 
 static void ctx_free(struct nft_ctx **ctx)
@@ -40,8 +41,7 @@ static int configure(struct nft_ctx *ctx, const struct nft_input *in, struct dia
 		nft_ctx_set_error(ctx, in->err);
 	else
 		nft_ctx_buffer_error(ctx);
-	if (in->json)
-		nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
+	nft_ctx_output_set_flags(ctx, nft_list_flags(&in->list) | (in->json ? NFT_CTX_OUTPUT_JSON : 0));
 	for (p = in->include_dirs; p && *p; p++) {
 		if (nft_ctx_add_include_path(ctx, *p))
 			return -ENOMEM;

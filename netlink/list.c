@@ -14,7 +14,7 @@ static void ctx_free(struct nft_ctx **ctx)
 		nft_ctx_free(*ctx);
 }
 
-static unsigned int output_flags(const struct nft_list_options *opt)
+unsigned int nft_list_flags(const struct nft_list_options *opt)
 {
 	return (opt->json ? NFT_CTX_OUTPUT_JSON : 0) |
 	       (opt->handles ? NFT_CTX_OUTPUT_HANDLE : 0) |
@@ -37,7 +37,7 @@ static int run(const struct nft_session *s, const char *command,
 		nft_ctx_set_error(ctx, err);
 	else
 		nft_ctx_buffer_error(ctx);
-	nft_ctx_output_set_flags(ctx, output_flags(opt));
+	nft_ctx_output_set_flags(ctx, nft_list_flags(opt));
 	return nft_run_cmd_from_buffer(ctx, command) ? -EINVAL : 0;
 }
 

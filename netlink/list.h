@@ -8,4 +8,7 @@
 int nft_list_numbered(const struct ruleset *rs, const char *command,
 		      const struct nft_list_options *opt, bool numbered, FILE *out, FILE *err);
 
+/* NFT_CTX_OUTPUT_* */
+unsigned int nft_list_flags(const struct nft_list_options *opt);
+
 #endif

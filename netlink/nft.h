@@ -27,12 +27,17 @@ enum nft_kernel {
 	NFT_KERNEL_MODEL,   /* queries are answered from a model, nothing reaches the kernel */
 };
 
+struct nft_list_options {
+	bool json, handles, stateless, terse, numeric;
+};
+
 struct nft_input {
 	const char *file;	/* path, "-" for standard input; or NULL */
 	const char *commands;	/* text, when file is NULL */
 	const char *const *defines; /* "name=value", NULL-terminated; or NULL */
 	const char *const *include_dirs;
 	bool json;
+	struct nft_list_options list; /* how the input's own "list" prints; but for json */
 	enum nft_kernel kernel;
 	/*
 	 * What libnftables is told the ruleset is. With NFT_KERNEL_REAL too: base chains that we
@@ -86,9 +91,6 @@ int nft_capture(const struct nft_input *in, struct diags *ds, struct batch *ret)
  */
 int nft_capture_plain(const char *commands, const struct ruleset *rs, struct batch *ret);
 
-struct nft_list_options {
-	bool json, handles, stateless, terse, numeric;
-};
 /*
  * What `nft list …` prints for this model: @command is nft's, e.g. "list ruleset",
  * "list chain inet filter input". No kernel is asked.

@@ -186,8 +186,38 @@ in_ns $k nft add element inet t ivl '{ 40.0.0.0/8 }'
 ok "sync after plain nft" nb $b sync
 traffic
 same "changed by plain nft, then synced"
-is "get element" "$(nb $b get element inet t ivl '{ 127.0.0.1 }' | grep elements)" \
-	"$(in_ns $k nft get element inet t ivl '{ 127.0.0.1 }' | grep elements)"
+while read -r set elem; do
+	is "get element $set { $elem }" "$(nb $b get element inet t $set "{ $elem }" 2>&1 | timeless)" \
+		"$(in_ns $k nft get element inet t $set "{ $elem }" 2>&1 | timeless)"
+done <<-'ELEMS'
+	ivl 127.0.0.1
+	ivl 127.0.0.4
+	ivl 127.0.0.3-127.0.0.5
+	ivl 127.0.0.2-127.0.0.9
+	ivl 126.255.255.255
+	ivl 10.255.255.255
+	ivl 11.0.0.0
+	ivl 127.0.0.10-127.0.0.11
+	ivl 127.0.0.1, 127.0.0.9
+	boxes 127.0.0.1 . 1500
+	boxes 127.0.0.0/31 . 1000-1999
+	boxes 127.0.0.1 . 2000
+	boxes 127.0.0.128 . 1000
+	values 1005
+	timed 127.0.0.3
+	some *
+	some 127.0.0.2
+	some 127.0.0.3
+	verdicts 1001
+ELEMS
+echo "list set inet t ivl; list map inet t verdicts" >"$tmp/list.nft"
+for options in -s -t -sn; do
+	is "list in quotes with $options" "$(nb $b $options 'list set inet t ivl')" \
+		"$(in_ns $k nft $options 'list set inet t ivl')"
+	is "in a file with $options" "$(nb $b $options -f - <"$tmp/list.nft")" \
+		"$(in_ns $k nft $options -f - <"$tmp/list.nft")"
+done
+like "with -a" "$(nb $b -a 'list set inet t ivl')" 'set ivl \{ # handle [0-9]'
 
 # ---- killed processes
 for step in attached filled pinned committed woken flipped parked detached dropped; do

@@ -182,7 +182,7 @@ in_ns $n nft delete element ip f bl '{ 10.9.0.8 }'
 in_ns $b nft delete element ip f bl '{ 10.9.0.8 }'
 ok "sync" nb $b sync
 same "an element less behind our back"
-is "reset counters" "$(nb $b reset counters | counts)" "$(in_ns $n nft reset counters | counts)"
+is "reset counters" "$(nb $b "reset counters" | counts)" "$(in_ns $n nft reset counters | counts)"
 same "reset"
 ok "insert rule" both insert rule ip f input udp dport 78 counter drop
 same "a rule more"

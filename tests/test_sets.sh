@@ -198,5 +198,8 @@ out=$(nb $n add element inet t ivl '{ 10.1.2.0/24 }' 2>&1)
 like "and for a conflicting interval" "$out" "conflict|overlap|File exists"
 out=$(nb $n add element inet t exact '{ 80 . 443 }' 2>&1)
 like "and for the wrong type" "$out" "Error"
+out=$(nb $n add element inet t verdicts '{ 10.8.0.9 : jump in }' 2>&1)
+is "and for a jump to a base chain, nothing more" "$out" \
+	"$(in_ns $n nft add element inet t verdicts '{ 10.8.0.9 : jump in }' 2>&1)"
 like "comments are listed" "$(nb $n list set inet t exact)" 'comment "two"'
 plan
