@@ -211,6 +211,14 @@ static void compare_object(struct difftest *dt, const struct object *a, const st
 	settle(dt, &t, where);
 }
 
+static bool same_data(const struct set *s, const struct set_elem *e, const struct set_elem *f)
+{
+	if (!e->data != !f->data || !e->object != !f->object || e->verdict.code != f->verdict.code)
+		return false;
+	return (!e->data || memcmp(e->data, f->data, s->data_len) == 0) &&
+	       (!e->object || strcmp(e->object, f->object) == 0);
+}
+
 static void compare_elem(struct difftest *dt, const struct set *a, const struct set_elem *e,
 			 struct set *b)
 {
@@ -220,6 +228,8 @@ static void compare_elem(struct difftest *dt, const struct set *a, const struct 
 
 	snprintf(where, sizeof(where), "%s %s set %s element", family_name(a->table->family),
 		 a->table->name, a->name);
+	if (f && !same_data(a, e, f))
+		differ(dt, &(struct sides){.by_ids = by_ids}, "%s: data", where);
 	if (f)
 		compare_exprs(dt, &e->exprs, &f->exprs, by_ids, where);
 	else

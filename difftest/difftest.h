@@ -94,6 +94,7 @@ struct dt_result {
 	char **missed; /* rules that no packet reached */
 	size_t n_missed;
 	unsigned int n_chains, n_chains_compiled;
+	size_t n_changes; /* of elements, between packets */
 	unsigned int n_edited, n_reused; /* loaded over another; with its code */
 	bool failed; /* could not be carried out */
 };
@@ -106,6 +107,8 @@ struct difftest {
 	struct diags ds;
 	const char *text;     /* the ruleset; NULL: opt->file's */
 	struct edit edit;     /* what nft-bpf does to have it; empty: takes it over */
+	bool changes_sets;    /* between packets */
+	struct rng changes;
 	struct list *packets; /* to be sent; NULL: made from the rules, or as the options say */
 	struct list *sent;    /* where packets go that were made, in order; NULL: they are freed */
 	struct lab *lab;      /* the caller's */
@@ -141,6 +144,17 @@ struct drawn *drawn_new(const struct ruleset *rs);
 void drawn_freep(struct drawn **d);
 /* May what this rule, set or object counts depend on drawn ids? */
 bool drawn_counts(const struct drawn *d, const void *what);
+
+/*
+ * nft on a file, or a text, in the thread's namespace; what it said, malloc'ed, in @ret_message.
+ * -EINVAL: it refused.
+ */
+int dt_run_nft(const struct difftest_options *opt, const char *file, const char *text, bool dry_run,
+	       char **ret_message);
+
+/* ---- change.c ---- */
+/* Changes an element on both sides, if one is found that nft takes. -EPROTO: nft-bpf did not. */
+int dt_change(struct difftest *dt);
 
 /* ---- hooks.c ---- */
 

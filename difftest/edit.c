@@ -201,6 +201,8 @@ int edit_draw(const char *text, bool is_plain, struct rng *rng, struct edit *ret
 
 	if (!n)
 		return -ENOENT;
+	if (is_plain && rng_one_in(rng, 2) && edit_draw_elem(text, rng, ret) != -ENOENT)
+		return ret->before ? 0 : -EINVAL;
 	find_rule(text, rng_below(rng, n), &r);
 	if (is_plain && may_be_added(&r) && rng_one_in(rng, 2))
 		err = insert_rule(text, &r, &e);

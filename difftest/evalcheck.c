@@ -153,6 +153,7 @@ struct eval_check *eval_check_new(struct difftest *dt)
 		pc->reach = calloc(ir->n_chains + 1u, sizeof(*pc->reach));
 		pc->whole = is_whole(dt, &ir->progs[i]);
 		pc->left = is_left(dt, &ir->progs[i]);
+		pc->blind = dt->changes_sets; /* the evaluator's stand still */
 		for (uint32_t b = 0; pc->reach && b < ir->progs[i].n_bases; b++)
 			look_at_chain(pc, ir->progs[i].bases[b], pc->reach);
 	}

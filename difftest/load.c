@@ -33,15 +33,15 @@ static int ctx_options(struct nft_ctx *ctx, const struct difftest_options *opt)
 	return 0;
 }
 
-/* Runs nft on the file in the thread's namespace; what it said, malloc'ed, in @ret_message. */
-static int run_nft(const struct difftest_options *opt, const char *file, const char *text,
-		   char **ret_message)
+int dt_run_nft(const struct difftest_options *opt, const char *file, const char *text, bool dry_run,
+	       char **ret_message)
 {
 	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	int err;
 
 	if (!ctx)
 		return -ENOMEM;
+	nft_ctx_set_dry_run(ctx, dry_run);
 	nft_ctx_buffer_output(ctx);
 	nft_ctx_buffer_error(ctx);
 	err = ctx_options(ctx, opt);
@@ -75,7 +75,7 @@ static int load_side(struct difftest *dt, enum lab_side_id side)
 
 		if (err)
 			return err;
-		err = run_nft(dt->opt, file_of(dt, side), text_of(dt, side), &message);
+		err = dt_run_nft(dt->opt, file_of(dt, side), text_of(dt, side), false, &message);
 		lab_leave(dt->lab);
 		if (!err)
 			return 0;
@@ -91,7 +91,32 @@ static int load_side(struct difftest *dt, enum lab_side_id side)
 	return -EINVAL;
 }
 
-/* The ruleset as it was before, if there is one rule of it that nft takes changed. */
+static void flush(void)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+
+	if (!ctx)
+		return;
+	nft_run_cmd_from_buffer(ctx, "flush ruleset");
+	nft_ctx_free(ctx);
+}
+
+/* nft 1.0.6 has elements in a set's definition that it does not take alone. */
+static int check_change(struct difftest *dt)
+{
+	AUTO_FREE char *message = NULL;
+	int err = lab_enter(dt->lab, SIDE_BPF);
+
+	if (err)
+		return err;
+	err = dt_run_nft(dt->opt, NULL, dt->edit.change, true, &message);
+	if (err)
+		flush();
+	lab_leave(dt->lab);
+	return err;
+}
+
+/* The ruleset as it was before, if there is one rule or element of it that nft takes changed. */
 static int load_before(struct difftest *dt)
 {
 	struct rng rng = {.state = dt->opt->seed};
@@ -106,6 +131,8 @@ static int load_before(struct difftest *dt)
 		err = edit_draw(dt->text, opt->random, &rng, &dt->edit);
 		if (!err)
 			err = load_side(dt, SIDE_BPF);
+		if (!err)
+			err = check_change(dt);
 	}
 	dt->opt = opt;
 	if (err == -EINVAL || err == -ENOENT) {
@@ -248,16 +275,6 @@ static void give(struct difftest *dt)
 
 	if (rt_open(&(struct rt_options){.wait_lock = true}, &dt->ds, &rt) == 0)
 		rt_give(rt, &dt->ds);
-}
-
-static void flush(void)
-{
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-
-	if (!ctx)
-		return;
-	nft_run_cmd_from_buffer(ctx, "flush ruleset");
-	nft_ctx_free(ctx);
 }
 
 void dt_unload(struct difftest *dt)

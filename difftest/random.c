@@ -15,7 +15,7 @@
 
 struct tally {
 	size_t rulesets, refused, chains, compiled, packets, verdicts, evaluated;
-	size_t edited, reused, excused, different;
+	size_t edited, reused, changes, excused, different;
 	size_t lookups[EVALONLY_FORMS];
 	size_t changed[N_OPT_PASSES]; /* rulesets, by the pass */
 	uint64_t seeds[16]; /* of the first that differ */
@@ -98,6 +98,8 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 
 	opt.seed = seed;
 	opt.quiet = !opt.verbose;
+	dt.changes_sets = opt.edit && seed % 2;
+	dt.changes.state = seed;
 	list_init(&sent);
 	if (opt.shrink)
 		dt.sent = &sent;
@@ -105,6 +107,7 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 	err = dt_test(&dt);
 	if (err == -EINVAL) {
 		w->tally.refused++;
+		print_refused(w, seed, text, NULL);
 		err = 0;
 	} else if (err) {
 		dt_print_diags(&dt, err);
@@ -113,6 +116,7 @@ static int one_kernel(struct worker *w, uint64_t seed, const char *text)
 	w->tally.compiled += r->n_chains_compiled;
 	w->tally.edited += r->n_edited;
 	w->tally.reused += r->n_reused;
+	w->tally.changes += r->n_changes;
 	w->tally.packets += r->n_packets;
 	w->tally.verdicts += r->n_observed;
 	w->tally.evaluated += r->n_eval;
@@ -161,8 +165,7 @@ static int work(struct worker *w, size_t first, size_t step)
 
 		if ((w->until > 0 && now() > w->until) || (w->opt->first && w->tally.different))
 			break;
-		text = rulegen(seed, w->opt->eval_only ? RULEGEN_NO_INDEX | RULEGEN_NO_DYNSET :
-							 RULEGEN_NO_QUOTA);
+		text = rulegen(seed, w->opt->eval_only ? RULEGEN_NO_INDEX | RULEGEN_NO_DYNSET : 0);
 		if (!text)
 			return -ENOMEM;
 		w->tally.rulesets++;
@@ -184,6 +187,7 @@ static void add(struct tally *sum, const struct tally *t)
 	sum->evaluated += t->evaluated;
 	sum->edited += t->edited;
 	sum->reused += t->reused;
+	sum->changes += t->changes;
 	sum->excused += t->excused;
 	sum->different += t->different;
 	sum->failed += t->failed;
@@ -254,8 +258,8 @@ static void report(const struct worker *w)
 	if (w->opt->eval_only)
 		report_passes(t);
 	if (w->opt->edit)
-		printf("\nmade of another by changing a rule: %zu, with its code: %zu", t->edited,
-		       t->reused);
+		printf("\nmade of another by changing a rule: %zu, with its code: %zu; "
+		       "elements changed between packets: %zu", t->edited, t->reused, t->changes);
 	printf("\nrulesets that differ: %zu\n", t->different);
 	for (size_t i = 0; i < t->n_seeds; i++)
 		printf("  seed %llu\n", (unsigned long long)t->seeds[i]);

@@ -36,15 +36,17 @@ static void put_statements(struct rulegen *g)
 		fputs(" counter", g->out);
 	if (rng_one_in(&g->rng, 40))
 		fputs(" limit rate 1000000/second burst 5 packets", g->out);
-	if (rng_one_in(&g->rng, 40) && !(g->flags & RULEGEN_NO_QUOTA))
+	if (rng_one_in(&g->rng, 40))
 		fprintf(g->out, " quota over %u bytes", 100 + rng_below(&g->rng, 20000));
+	if (g->n_objects && rng_one_in(&g->rng, 3))
+		rulegen_put_object(g);
 	if (g->n_dynamic && rng_one_in(&g->rng, 4))
 		rulegen_put_change(g);
 	if (rng_one_in(&g->rng, 30))
 		fputs(" counter name total", g->out);
 	/* Leaves the chain to the interpreter, with what can run in front of it. */
 	if (g->writes && rng_one_in(&g->rng, 12))
-		fprintf(g->out, " meta mark set %u", rng_below(&g->rng, 4));
+		rulegen_put_write(g);
 }
 
 static void put_rule(struct rulegen *g, unsigned int n_below)
@@ -162,6 +164,7 @@ static void put_table(struct rulegen *g, unsigned int number)
 	g->family = families[rng_below(&g->rng, ARRAY_SIZE(families))];
 	fprintf(g->out, "table %s t%u {\n\tcounter total {\n\t}\n", g->family, number);
 	rulegen_put_sets(g);
+	rulegen_put_objects(g);
 	rulegen_put_dynamic(g);
 	rulegen_put_maps(g, n_plain);
 	for (unsigned int i = 0; i < n_plain; i++) {
@@ -188,6 +191,7 @@ char *rulegen(uint64_t seed, unsigned int flags)
 	size_t size;
 
 	g.writes = rng_one_in(&g.rng, 4);
+	g.of_sets = rng_one_in(&g.rng, 2);
 	g.out = open_memstream(&text, &size);
 	if (!g.out)
 		return NULL;

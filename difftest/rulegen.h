@@ -13,8 +13,7 @@ extern const char *const rulegen_devs[RULEGEN_DEVS];
 
 enum rulegen_flags {
 	RULEGEN_NO_INDEX = 1, /* no iif, oif: nobody is there to look up their index */
-	RULEGEN_NO_QUOTA = 2, /* what BPF consumed of one is not to be had yet */
-	RULEGEN_NO_DYNSET = 4, /* packets change no sets: the evaluator's stand still */
+	RULEGEN_NO_DYNSET = 2, /* packets change no sets: the evaluator's stand still */
 };
 
 /* malloc'ed text, one rule a line. The same @seed gives the same text. */

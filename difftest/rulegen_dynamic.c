@@ -12,14 +12,12 @@ static void put_set(struct rulegen *g, uint32_t i)
 {
 	struct rulegen_dynamic *d = &g->dynamic[i];
 
-	do {
-		g->l3 = g->l4 = 0;
-		d->field = rulegen_pick_field(g, true);
-	} while (rulegen_is_name(d->field));
+	g->l3 = g->l4 = 0;
+	rulegen_pick_key(g, &d->key, rng_one_in(&g->rng, 2) ? 1 : RULEGEN_FIELDS);
 	d->keeps = rng_below(&g->rng, N_KEEPS);
 	d->shrinks = rng_one_in(&g->rng, 3);
 	fprintf(g->out, "\tset y%u {\n\t\ttypeof ", i);
-	rulegen_put_key(g, d->field);
+	rulegen_put_fields(g, &d->key);
 	fputc('\n', g->out);
 	if (!d->shrinks && rng_one_in(&g->rng, 2))
 		fprintf(g->out, "\t\tsize %u\n", 1 + rng_below(&g->rng, 6));
@@ -47,12 +45,12 @@ void rulegen_put_change(struct rulegen *g)
 	const struct rulegen_dynamic *d = &g->dynamic[i];
 	const char *how = rng_one_in(&g->rng, 2) ? "add" : "update";
 
-	if (!rulegen_claim(g, d->field->key))
+	if (!rulegen_claim_key(g, &d->key))
 		return;
 	if (d->shrinks && rng_one_in(&g->rng, 3))
 		how = "delete";
 	fprintf(g->out, " %s @y%u { ", how, i);
-	rulegen_put_key(g, d->field);
+	rulegen_put_fields(g, &d->key);
 	/* An update of one that has no time of its own, in a set without one, ends it at once. */
 	if (d->expires && *how != 'd')
 		fputs(" timeout 1h", g->out);
@@ -67,9 +65,9 @@ bool rulegen_put_lookup(struct rulegen *g)
 {
 	const uint32_t i = rng_below(&g->rng, g->n_dynamic);
 
-	if (!rulegen_claim(g, g->dynamic[i].field->key))
+	if (!rulegen_claim_key(g, &g->dynamic[i].key))
 		return false;
-	rulegen_put_key(g, g->dynamic[i].field);
+	rulegen_put_fields(g, &g->dynamic[i].key);
 	fprintf(g->out, " %s@y%u", rng_one_in(&g->rng, 4) ? "!= " : "", i);
 	return true;
 }

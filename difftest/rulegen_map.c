@@ -25,12 +25,12 @@ static void put_verdict(struct rulegen *g, unsigned int n_below)
 /* One key, a verdict for each of some values. */
 void rulegen_put_vmap(struct rulegen *g, unsigned int n_below)
 {
-	const struct rulegen_field *f = rulegen_pick_field(g, true);
-	uint32_t n = 1 + rng_below(&g->rng, RULEGEN_POINTS);
+	struct rulegen_key key;
 
-	rulegen_put_key(g, f);
+	rulegen_pick_key(g, &key, rulegen_fields(g));
+	rulegen_put_fields(g, &key);
 	fputs(" vmap { ", g->out);
-	rulegen_put_points(g, f, n, put_verdict, n_below);
+	rulegen_put_elements(g, &key, put_verdict, n_below);
 	if (rng_one_in(&g->rng, 6)) {
 		fputs(", *", g->out);
 		put_verdict(g, n_below);
@@ -40,38 +40,52 @@ void rulegen_put_vmap(struct rulegen *g, unsigned int n_below)
 
 /* ---- named ones ---- */
 
+static void put_elem(struct rulegen *g, unsigned int n_below)
+{
+	rulegen_put_options(g, g->map_expires);
+	put_verdict(g, n_below);
+}
+
+static void put_map(struct rulegen *g, uint32_t i, unsigned int n_chains)
+{
+	struct rulegen_key *key = &g->map_key[i];
+
+	g->l3 = g->l4 = 0;
+	rulegen_pick_key(g, key, rulegen_fields(g));
+	fprintf(g->out, "\tmap v%u {\n\t\t", i);
+	if (!rng_one_in(&g->rng, 3) || !rulegen_put_types(g, key)) {
+		fputs("typeof ", g->out);
+		rulegen_put_fields(g, key);
+	}
+	fputs(" : verdict\n", g->out);
+	g->map_expires = rulegen_put_flags(g, key->intervals);
+	if (rng_one_in(&g->rng, 3))
+		fputs("\t\tcounter\n", g->out);
+	fputs("\t\telements = { ", g->out);
+	if (!rng_one_in(&g->rng, 3) || !rulegen_put_crossing(g, key, put_elem, n_chains))
+		rulegen_put_elements(g, key, put_elem, n_chains);
+	if (rng_one_in(&g->rng, 6)) {
+		fputs(", *", g->out);
+		put_elem(g, n_chains);
+	}
+	fputs(" }\n\t}\n", g->out);
+}
+
 void rulegen_put_maps(struct rulegen *g, unsigned int n_chains)
 {
-	g->n_maps = rng_below(&g->rng, 1 + RULEGEN_MAPS);
-	for (uint32_t i = 0; i < g->n_maps; i++) {
-		const struct rulegen_field *f;
-		bool intervals, constant = rng_one_in(&g->rng, 2);
-
-		do {
-			g->l3 = g->l4 = 0;
-			f = rulegen_pick_field(g, true);
-		} while (rulegen_is_name(f));
-		intervals = f->has_range && f->max != 255 && rng_one_in(&g->rng, 2);
-		g->map_field[i] = f;
-		fprintf(g->out, "\tmap v%u {\n\t\ttypeof %s : verdict\n", i, f->key);
-		if (intervals || constant)
-			fprintf(g->out, "\t\tflags %s%s%s\n", constant ? "constant" : "",
-				constant && intervals ? ", " : "", intervals ? "interval" : "");
-		if (rng_one_in(&g->rng, 3))
-			fputs("\t\tcounter\n", g->out);
-		fputs("\t\telements = { ", g->out);
-		rulegen_put_elements(g, f, intervals, put_verdict, n_chains);
-		fputs(" }\n\t}\n", g->out);
-	}
+	g->n_maps = rng_below(&g->rng, g->of_sets ? 1 + RULEGEN_MAPS : 3);
+	for (uint32_t i = 0; i < g->n_maps; i++)
+		put_map(g, i, n_chains);
 }
 
 bool rulegen_put_map_lookup(struct rulegen *g)
 {
 	uint32_t i = rng_below(&g->rng, g->n_maps);
 
-	if (g->hook < 0 || !g->n_maps || !rulegen_claim(g, g->map_field[i]->key))
+	if (g->hook < 0 || !g->n_maps || !rulegen_claim_key(g, &g->map_key[i]))
 		return false;
-	fprintf(g->out, "%s vmap @v%u", g->map_field[i]->key, i);
+	rulegen_put_fields(g, &g->map_key[i]);
+	fprintf(g->out, " vmap @v%u", i);
 	return true;
 }
 

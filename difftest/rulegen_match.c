@@ -31,28 +31,15 @@ static void put_set(struct rulegen *g, const struct rulegen_field *f)
 	fputs(" }", g->out);
 }
 
-/* Two or three fields against a set of their concatenation. */
-static void put_concat(struct rulegen *g)
+/* A set of a concatenation, or of intervals. */
+static void put_key_set(struct rulegen *g)
 {
-	const struct rulegen_field *f[3];
-	uint32_t n = 2 + rng_below(&g->rng, 2), m = 1 + rng_below(&g->rng, 4);
-	char v[64];
+	struct rulegen_key key;
 
-	for (uint32_t i = 0; i < n; i++) {
-		f[i] = rulegen_pick_field(g, true);
-		fprintf(g->out, "%s%s", i ? " . " : "", f[i]->key);
-	}
+	rulegen_pick_key(g, &key, rulegen_fields(g));
+	rulegen_put_fields(g, &key);
 	fprintf(g->out, " %s{ ", maybe_not(g));
-	for (uint32_t k = 0; k < m; k++) {
-		fputs(k ? ", " : "", g->out);
-		for (uint32_t i = 0; i < n; i++) {
-			if (m == 1 && f[i]->has_range && rng_one_in(&g->rng, 2))
-				rulegen_range_value(g, f[i], v, sizeof(v));
-			else
-				rulegen_value(g, f[i], v, sizeof(v));
-			fprintf(g->out, "%s%s", i ? " . " : "", v);
-		}
-	}
+	rulegen_put_elements(g, &key, rulegen_put_nothing, 0);
 	fputs(" }", g->out);
 }
 
@@ -138,6 +125,9 @@ void rulegen_put_match(struct rulegen *g)
 	const struct rulegen_field *f = rulegen_pick_field(g, false);
 	uint32_t way = rng_below(&g->rng, 16);
 
+	if (g->of_sets && rng_one_in(&g->rng, 2))
+		way = rng_one_in(&g->rng, 3) ? 2 : 6;
+
 	/* Those that pick fields of their own forget this one. */
 	if (way <= 4 || (way == 6 && g->n_sets) || (way == 7 && g->n_dynamic)) {
 		g->l3 = saved.l3;
@@ -151,7 +141,7 @@ void rulegen_put_match(struct rulegen *g)
 		put_state(g);
 		return;
 	case 2:
-		put_concat(g);
+		put_key_set(g);
 		return;
 	case 3:
 	case 4:
@@ -168,13 +158,8 @@ void rulegen_put_match(struct rulegen *g)
 		break;
 	case 6:
 		if (g->n_sets) {
-			uint32_t k = rng_below(&g->rng, g->n_sets);
-
-			if (!rulegen_claim(g, g->set_field[k]->key)) {
+			if (!rulegen_put_set_lookup(g))
 				put_odd(g);
-				return;
-			}
-			fprintf(g->out, "%s %s@s%u", g->set_field[k]->key, maybe_not(g), k);
 			return;
 		}
 		break;

@@ -7,8 +7,10 @@
 #include "rulegen.h"
 
 #define RULEGEN_DYNAMIC 3
-#define RULEGEN_MAPS	2
-#define RULEGEN_POINTS	6
+#define RULEGEN_MAPS	4
+#define RULEGEN_SETS	6
+#define RULEGEN_FIELDS	5
+#define RULEGEN_OBJECTS 3
 
 enum value_kind {
 	V_NUMBER, /* 0 … max */
@@ -19,7 +21,7 @@ enum value_kind {
 };
 
 struct rulegen_field {
-	const char *key;
+	const char *key, *type; /* as typeof and type name it; NULL: it has no name */
 	enum value_kind kind;
 	uint32_t max;
 	const char *const *names;
@@ -29,8 +31,19 @@ struct rulegen_field {
 
 enum { IP = 1, IP6 = 2, INET = 4, ALL = 7, V4 = IP | INET, V6 = IP6 | INET };
 
+struct rulegen_key { /* fields, concatenated */
+	const struct rulegen_field *f[RULEGEN_FIELDS];
+	uint32_t n;
+	bool intervals; /* elements may have ranges, or names that go on as they like */
+};
+
+struct rulegen_object { /* a map to objects */
+	struct rulegen_key key;
+	const char *kind;
+};
+
 struct rulegen_dynamic { /* a set that packets change */
-	const struct rulegen_field *field;
+	struct rulegen_key key; /* never of intervals */
 	unsigned int keeps;
 	bool shrinks, expires;
 };
@@ -45,10 +58,16 @@ struct rulegen {
 	int hook; /* of the chain being written; -1: any may come */
 	bool writes; /* some rules do what only the interpreter can */
 	bool spread; /* values lie far apart */
+	bool of_sets; /* mostly look-ups */
+	bool map_expires; /* the map being written */
 	unsigned int n_sets;
-	const struct rulegen_field *set_field[4]; /* of the named constant sets */
+	struct rulegen_key set_key[RULEGEN_SETS]; /* of the named sets */
 	unsigned int n_maps;
-	const struct rulegen_field *map_field[RULEGEN_MAPS];
+	struct rulegen_key map_key[RULEGEN_MAPS];
+	unsigned int n_objects;
+	struct rulegen_object object[RULEGEN_OBJECTS];
+	bool has_data; /* there is a map to marks, d0 */
+	struct rulegen_key data_key;
 	unsigned int n_family; /* chains f0, f1… */
 	unsigned int n_dynamic;
 	struct rulegen_dynamic dynamic[RULEGEN_DYNAMIC];
@@ -68,7 +87,6 @@ void rulegen_put_value(struct rulegen *g, const struct rulegen_field *f, bool ma
 void rulegen_range_value(struct rulegen *g, const struct rulegen_field *f, char *out, size_t size);
 /* From a few neighbouring values, the ends, or anywhere. */
 uint32_t rulegen_number(struct rulegen *g, uint32_t max);
-bool rulegen_is_name(const struct rulegen_field *f);
 /* May the rule being written ask for that as well? nft refuses matches that contradict each other. */
 bool rulegen_claim(struct rulegen *g, const char *key);
 
@@ -76,16 +94,36 @@ bool rulegen_claim(struct rulegen *g, const char *key);
 
 void rulegen_put_match(struct rulegen *g);
 
+/* ---- rulegen_key.c ---- */
+
+/* How many fields a key should have at most. */
+static inline uint32_t rulegen_fields(struct rulegen *g)
+{
+	return rng_one_in(&g->rng, 2) ? 1 : RULEGEN_FIELDS;
+}
+/* From 1 to @most fields that may be asked for in one rule, and claims them. */
+void rulegen_pick_key(struct rulegen *g, struct rulegen_key *key, uint32_t most);
+bool rulegen_claim_key(struct rulegen *g, const struct rulegen_key *key);
+void rulegen_put_fields(struct rulegen *g, const struct rulegen_key *key); /* "a . b" */
+/* "type …"; false: a field has no type with a name. */
+bool rulegen_put_types(struct rulegen *g, const struct rulegen_key *key);
+/* Behind an element's key. */
+typedef void rulegen_after(struct rulegen *g, unsigned int arg);
+void rulegen_put_elements(struct rulegen *g, const struct rulegen_key *key, rulegen_after *after,
+			  unsigned int arg);
+/* Elements that overlap; false: not with this key. */
+bool rulegen_put_crossing(struct rulegen *g, const struct rulegen_key *key, rulegen_after *after,
+			  unsigned int arg);
+
 /* ---- rulegen_set.c ---- */
 
 void rulegen_put_sets(struct rulegen *g);
-/* Behind an element's key. */
-typedef void rulegen_after(struct rulegen *g, unsigned int arg);
-/* @n of them, at most RULEGEN_POINTS; fewer where one is drawn again. */
-void rulegen_put_points(struct rulegen *g, const struct rulegen_field *f, uint32_t n,
-			rulegen_after *after, unsigned int arg);
-void rulegen_put_elements(struct rulegen *g, const struct rulegen_field *f, bool intervals,
-			  rulegen_after *after, unsigned int arg);
+/* A match; false: it has no place in the rule being written. */
+bool rulegen_put_set_lookup(struct rulegen *g);
+/* A named set's or map's; returns whether its elements may have times of their own. */
+bool rulegen_put_flags(struct rulegen *g, bool intervals);
+void rulegen_put_options(struct rulegen *g, unsigned int expires); /* an element's */
+void rulegen_put_nothing(struct rulegen *g, unsigned int arg);
 
 /* ---- rulegen_map.c ---- */
 
@@ -96,6 +134,13 @@ void rulegen_put_maps(struct rulegen *g, unsigned int n_chains);
 bool rulegen_put_map_lookup(struct rulegen *g);
 void rulegen_put_family(struct rulegen *g, unsigned int n_below);
 void rulegen_put_family_map(struct rulegen *g);
+
+/* ---- rulegen_object.c ---- */
+
+void rulegen_put_objects(struct rulegen *g);
+/* A statement that asks a map to objects, which may find no place; one that writes. */
+void rulegen_put_object(struct rulegen *g);
+void rulegen_put_write(struct rulegen *g);
 
 /* rulegen_dynamic.c: definitions, a statement, a match; the latter two may find no place. */
 void rulegen_put_dynamic(struct rulegen *g);

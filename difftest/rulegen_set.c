@@ -1,128 +1,135 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Elements of random sets and maps, and named sets: of points and of intervals, some of which count or
- * have quotas.
+ * Named sets of a random ruleset, some of which may change, and what their elements keep: counters,
+ * limits, quotas, a time to live, a comment. Nothing depends on the clock: elements stay for hours and
+ * limits get no second token.
  */
 #include "rulegen_priv.h"
 
-/* Disjoint, single values among them; from 0 on, now and then. */
-static void put_intervals(struct rulegen *g, const struct rulegen_field *f,
-			      rulegen_after *after, unsigned int arg)
+enum { COUNTS = 1, OTHER = 2, EXPIRES = 4 };
+
+/* What an element has beside what the set says. */
+static void put_kept(struct rulegen *g, unsigned int keeps)
 {
-	uint32_t n = 1 + rng_below(&g->rng, 6), lo = rng_below(&g->rng, 3) * rng_below(&g->rng, 15);
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t hi = lo + rng_below(&g->rng, 3) * rng_below(&g->rng, 20);
-
-		fputs(i ? ", " : "", g->out);
-		if (f->kind == V_ADDR4)
-			fprintf(g->out, hi > lo ? "10.0.1.%u-10.0.1.%u" : "10.0.1.%u", lo, hi);
-		else if (f->kind == V_ADDR6)
-			fprintf(g->out, hi > lo ? "2001:db8::%x-2001:db8::%x" : "2001:db8::%x", lo, hi);
-		else
-			fprintf(g->out, hi > lo ? "%u-%u" : "%u", lo, hi);
-		after(g, arg);
-		/* Neighbours that touch are as good as others. */
-		lo = hi + 1 + rng_below(&g->rng, 2) * rng_below(&g->rng, 12);
-		if (lo > 200 || (f->kind == V_NUMBER && lo + 40 > f->max))
-			break;
-	}
-}
-
-static void put_last_interval(struct rulegen *g, const struct rulegen_field *f)
-{
-	bool is_point = rng_one_in(&g->rng, 2);
-
-	if (f->kind == V_ADDR4)
-		fputs(is_point ? "255.255.255.255" : "224.0.0.0-255.255.255.255", g->out);
-	else if (f->kind == V_ADDR6)
-		fputs(is_point ? "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" : "ff00::/8", g->out);
-	else if (is_point)
-		fprintf(g->out, "%u", f->max);
-	else
-		fprintf(g->out, "%u-%u", f->max - f->max / 8, f->max);
-}
-
-void rulegen_put_points(struct rulegen *g, const struct rulegen_field *f, uint32_t n,
-			rulegen_after *after, unsigned int arg)
-{
-	char v[RULEGEN_POINTS][64];
-
-	for (uint32_t k = 0; k < n; k++) {
-		bool again = false;
-
-		rulegen_value(g, f, v[k], sizeof(v[k]));
-		for (uint32_t i = 0; i < k; i++)
-			again |= strcmp(v[i], v[k]) == 0;
-		if (again)
-			continue;
-		fprintf(g->out, "%s%s", k ? ", " : "", v[k]);
-		after(g, arg);
-	}
-}
-
-void rulegen_put_elements(struct rulegen *g, const struct rulegen_field *f, bool intervals,
-			  rulegen_after *after, unsigned int arg)
-{
-	if (!intervals) {
-		rulegen_put_points(g, f, 1 + rng_below(&g->rng, 5), after, arg);
-		return;
-	}
-	put_intervals(g, f, after, arg);
-	if (rng_one_in(&g->rng, 3) && f->max != 300) { /* lengths: as long as no packet is */
-		fputs(", ", g->out);
-		put_last_interval(g, f);
-		after(g, arg);
-	}
-	if (rng_one_in(&g->rng, 6)) {
-		fputs(", *", g->out);
-		after(g, arg);
-	}
-}
-
-/* What an element keeps beside what the set says: @counts, counters. */
-static void put_kept(struct rulegen *g, unsigned int counts)
-{
-	if (counts && rng_one_in(&g->rng, 3))
+	if ((keeps & (COUNTS | OTHER)) == COUNTS && rng_one_in(&g->rng, 3))
 		fprintf(g->out, " counter packets %u bytes %u", rng_below(&g->rng, 9),
 			rng_below(&g->rng, 900));
+	rulegen_put_options(g, keeps & EXPIRES);
 }
 
-static bool put_keeps(struct rulegen *g)
+void rulegen_put_options(struct rulegen *g, unsigned int expires)
 {
-	bool counts = rng_one_in(&g->rng, 3);
+	if (expires && rng_one_in(&g->rng, 2))
+		fprintf(g->out, " timeout %uh%s", 3 + rng_below(&g->rng, 9),
+			rng_one_in(&g->rng, 2) ? " expires 2h" : "");
+	if (rng_one_in(&g->rng, 12))
+		fputs(" comment \"as it is\"", g->out);
+}
 
-	if (counts)
+static unsigned int put_keeps(struct rulegen *g)
+{
+	unsigned int keeps = 0;
+
+	if (rng_one_in(&g->rng, 3)) {
+		keeps |= COUNTS;
 		fputs("\t\tcounter\n", g->out);
-	else if (!(g->flags & RULEGEN_NO_QUOTA) && rng_one_in(&g->rng, 8))
+	}
+	if (rng_one_in(&g->rng, 8)) {
+		keeps |= OTHER;
+		fprintf(g->out, "\t\tlimit rate %s1/day burst %u packets\n",
+			rng_one_in(&g->rng, 2) ? "over " : "", 1 + rng_below(&g->rng, 5));
+	} else if (rng_one_in(&g->rng, 8)) {
+		keeps |= OTHER;
 		fprintf(g->out, "\t\tquota %s%u bytes\n", rng_one_in(&g->rng, 2) ? "over " : "",
 			100 + rng_below(&g->rng, 900));
-	return counts;
+	}
+	return keeps;
 }
 
-/* Named sets, some of which may change. */
+bool rulegen_put_flags(struct rulegen *g, bool intervals)
+{
+	const char *sep = "\t\tflags ";
+	bool expires = rng_one_in(&g->rng, 5);
+
+	if (!expires && rng_one_in(&g->rng, 2)) {
+		fprintf(g->out, "%sconstant", sep);
+		sep = ", ";
+	}
+	if (intervals) {
+		fprintf(g->out, "%sinterval", sep);
+		sep = ", ";
+	}
+	if (expires) {
+		fprintf(g->out, "%stimeout", sep);
+		sep = ", ";
+	}
+	if (*sep == ',')
+		fputc('\n', g->out);
+	if (expires && rng_one_in(&g->rng, 2))
+		fputs("\t\ttimeout 5h\n", g->out);
+	if (rng_one_in(&g->rng, 8))
+		fputs("\t\tsize 100\n", g->out);
+	return expires;
+}
+
+static void put_set(struct rulegen *g, uint32_t i)
+{
+	struct rulegen_key *key = &g->set_key[i];
+	unsigned int keeps;
+	bool merges;
+
+	g->l3 = g->l4 = 0;
+	rulegen_pick_key(g, key, rulegen_fields(g));
+	fprintf(g->out, "\tset s%u {\n\t\t", i);
+	if (!rng_one_in(&g->rng, 3) || !rulegen_put_types(g, key)) {
+		fputs("typeof ", g->out);
+		rulegen_put_fields(g, key);
+	}
+	fputc('\n', g->out);
+	merges = key->intervals && key->n == 1 && key->f[0]->has_range && rng_one_in(&g->rng, 3);
+	keeps = rulegen_put_flags(g, key->intervals) ? EXPIRES : 0;
+	if (merges) /* elements that overlap, with nothing of their own */
+		fputs("\t\tauto-merge\n", g->out);
+	else
+		keeps |= put_keeps(g);
+	fputs("\t\telements = { ", g->out);
+	if (merges) {
+		rulegen_put_elements(g, key, rulegen_put_nothing, 0);
+		fputs(", ", g->out);
+		rulegen_put_elements(g, key, rulegen_put_nothing, 0);
+	} else if (!rng_one_in(&g->rng, 3) || !rulegen_put_crossing(g, key, put_kept, keeps)) {
+		rulegen_put_elements(g, key, put_kept, keeps);
+	}
+	if (!merges && rng_one_in(&g->rng, 8)) {
+		fputs(", *", g->out);
+		put_kept(g, keeps);
+	}
+	fputs(" }\n\t}\n", g->out);
+}
+
+void rulegen_put_nothing(struct rulegen *g, unsigned int arg)
+{
+	(void)g;
+	(void)arg;
+}
+
 void rulegen_put_sets(struct rulegen *g)
 {
-	static const char *const flags[][2] = {{"", "\t\tflags constant\n"},
-					       {"\t\tflags interval\n",
-						"\t\tflags constant, interval\n"}};
+	g->n_sets = g->of_sets ? 2 + rng_below(&g->rng, RULEGEN_SETS - 1) : rng_below(&g->rng, 4);
+	for (uint32_t i = 0; i < g->n_sets; i++)
+		put_set(g, i);
+}
 
-	g->n_sets = rng_below(&g->rng, 4);
-	for (uint32_t i = 0; i < g->n_sets; i++) {
-		const struct rulegen_field *f;
-		bool intervals, counts;
+bool rulegen_put_set_lookup(struct rulegen *g)
+{
+	uint32_t k = rng_below(&g->rng, g->n_sets);
+	const struct rulegen_key *key = &g->set_key[k];
 
-		do {
-			g->l3 = g->l4 = 0;
-			f = rulegen_pick_field(g, true);
-		} while (rulegen_is_name(f));
-		intervals = f->has_range && f->max != 255 && rng_one_in(&g->rng, 2);
-		g->set_field[i] = f;
-		fprintf(g->out, "\tset s%u {\n\t\ttypeof %s\n%s", i, f->key,
-			flags[intervals][rng_one_in(&g->rng, 2)]);
-		counts = put_keeps(g);
-		fputs("\t\telements = { ", g->out);
-		rulegen_put_elements(g, f, intervals, put_kept, counts);
-		fputs(" }\n\t}\n", g->out);
-	}
+	if (!rulegen_claim_key(g, key))
+		return false;
+	rulegen_put_fields(g, key);
+	if (key->n == 1 && key->f[0]->kind == V_ADDR4 && rng_one_in(&g->rng, 6))
+		fputs(rng_one_in(&g->rng, 2) ? " & 255.255.255.0" : " & 0.255.255.255", g->out);
+	fprintf(g->out, " %s@s%u", rng_one_in(&g->rng, 4) ? "!= " : "", k);
+	return true;
 }

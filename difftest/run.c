@@ -15,6 +15,7 @@
 
 #define SETTLE_US    3000
 #define SETTLE_TURNS 3000
+#define CHANGE_AFTER 80 /* packets */
 
 static int place(struct difftest *dt, const struct packet *p)
 {
@@ -134,9 +135,12 @@ static bool is_later_fragment(const struct packet *p)
 int dt_run(struct difftest *dt, struct list *packets)
 {
 	struct packet *p;
+	size_t n = 0;
 	int err = 0;
 
 	list_for_each(p, packets, node) {
+		if (!err && dt->changes_sets && ++n % CHANGE_AFTER == 0)
+			err = dt_change(dt);
 		if (!err && !is_later_fragment(p))
 			err = run_one(dt, p);
 	}

@@ -20,6 +20,7 @@
 	F(void, nft_ctx_free, (struct nft_ctx *ctx), (ctx))                                        \
 	F(const char *, nft_ctx_get_error_buffer, (struct nft_ctx *ctx), (ctx))                    \
 	F(void, nft_ctx_output_set_flags, (struct nft_ctx *ctx, unsigned int flags), (ctx, flags)) \
+	F(void, nft_ctx_set_dry_run, (struct nft_ctx *ctx, bool dry), (ctx, dry))                  \
 	F(FILE *, nft_ctx_set_error, (struct nft_ctx *ctx, FILE *f), (ctx, f))                     \
 	F(FILE *, nft_ctx_set_output, (struct nft_ctx *ctx, FILE *f), (ctx, f))                    \
 	F(int, nft_run_cmd_from_buffer, (struct nft_ctx *ctx, const char *text), (ctx, text))      \

@@ -31,6 +31,8 @@ difftest --random 30 --edit --seconds 40 --seed 3000001 >"$tmp/out" 2>"$tmp/err"
 is "made of others by changing a rule: exit status" $? 0
 is "nor of these" "$(number 'rulesets that differ')" 0
 ok "there were some" test "$(number 'made of another by changing a rule')" -ge 3
+ok "elements were changed between packets" \
+	test "$(number 'elements changed between packets')" -ge 1
 ok "some with the other's code" test "$(number 'with its code')" -ge 1
 is "the same seed, the same rulesets and packets" \
 	"$(difftest --random 5 --eval-only --seed 77)" "$(difftest --random 5 --eval-only --seed 77)"
