@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "difftest.h"
 #include "draft.h"
 #include "evalcheck.h"
 #include "flow.h"
+
+#define HOUR_MS 3600000u /* longer than any test */
 
 static const char *const timed_leaves[] = {"meta time",   "meta hour",	   "meta day",
 					   "meta random", "numgen random", "ct expiration"};
@@ -126,19 +129,59 @@ static bool is_left(const struct difftest *dt, const struct ir_prog *p)
 	return false;
 }
 
+/* Does a test end before the limit gives another token? compiler/expr/limit.c: cost, -, rate. */
+static bool is_slow(const struct ir_state *limit)
+{
+	return limit->param[2] == 0 && limit->param[0] > 3600 * 1000000000ull;
+}
+
+/* Before the last packet has been sent? */
+static bool may_expire(const struct ir_set *s)
+{
+	if (s->is_dynamic && s->has_timeout && s->origin && s->origin->timeout < HOUR_MS)
+		return true;
+	for (size_t i = 0; i < s->n_elems; i++)
+		if (s->elems[i].expires && s->elems[i].expires < HOUR_MS)
+			return true;
+	return false;
+}
+
+/* Elements with limits of their own decide by the clock; what a named limit does, its rule shows. */
+static bool is_timed_set(const struct ir_set *s)
+{
+	for (size_t i = 0; i < s->n_elems && s->n_states; i++)
+		for (uint32_t k = 0; k < s->n_states && s->elems[i].states[k]; k++)
+			if (strcmp(s->elems[i].states[k]->op->name, "limit") == 0 &&
+			    !is_slow(s->elems[i].states[k]))
+				return true;
+	return s->has_timeout && may_expire(s);
+}
+
+static int find_timed_sets(struct eval_check *ec)
+{
+	ec->is_timed = calloc(ec->ir->n_sets + 1u, sizeof(*ec->is_timed));
+	for (uint32_t i = 0; ec->is_timed && i < ec->ir->n_sets; i++)
+		ec->is_timed[ec->ir->sets[i]->id] = is_timed_set(ec->ir->sets[i]);
+	return ec->is_timed ? 0 : -ENOMEM;
+}
+
 struct eval_check *eval_check_new(struct difftest *dt)
 {
 	const struct ir *ir = dt->lowered.ir;
 	struct eval_check *ec = calloc(1, sizeof(*ec));
+	struct timespec now;
 
 	if (!ec)
 		return NULL;
 	ec->ir = ir;
-	for (unsigned int i = 0; i < N_EVALS; i++)
-		if (ir_env_init_state(&ec->env[i], ir)) {
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (unsigned int i = 0; i < N_EVALS; i++) {
+		if (ir_env_init_state(&ec->env[i], ir) || (i == 0 && find_timed_sets(ec))) {
 			eval_check_free(ec);
 			return NULL;
 		}
+		ec->env[i].read_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	}
 	/* What is alone is counted from nothing. */
 	for (unsigned int i = EVAL_NFT_ALONE; i < N_EVALS; i++)
 		memset(ec->env[i].counters, 0, ir->n_counters * sizeof(*ec->env[i].counters));
@@ -170,6 +213,7 @@ void eval_check_free(struct eval_check *ec)
 	for (uint32_t i = 0; ec->progs && i < ec->ir->n_progs; i++)
 		free(ec->progs[i].reach);
 	free(ec->progs);
+	free(ec->is_timed);
 	for (unsigned int i = 0; i < N_EVALS; i++)
 		ir_env_fini_state(&ec->env[i]);
 	free(ec);
@@ -214,35 +258,11 @@ static bool is_timed_sel(const struct ir_sel *s)
 	return false;
 }
 
-/* Does a test end before the limit gives another token? compiler/expr/limit.c: cost, -, rate. */
-static bool is_slow(const struct ir_state *limit)
-{
-	return limit->param[2] == 0 && limit->param[0] > 3600 * 1000000000ull;
-}
-
-/* Before the last packet has been sent? */
-static bool may_expire(const struct ir_set *s)
-{
-	return s->has_timeout && !(s->is_dynamic && s->n_elems == 0 && s->origin &&
-				   s->origin->timeout >= 3600 * 1000);
-}
-
-/* Elements with limits of their own decide by the clock; what a named limit does, its rule shows. */
-static bool is_timed_set(const struct ir_set *s)
-{
-	for (size_t i = 0; i < s->n_elems && s->n_states; i++)
-		for (uint32_t k = 0; k < s->n_states && s->elems[i].states[k]; k++)
-			if (strcmp(s->elems[i].states[k]->op->name, "limit") == 0 &&
-			    !is_slow(s->elems[i].states[k]))
-				return true;
-	return may_expire(s);
-}
-
-static bool is_timed_step(const struct ir_step *s)
+static bool is_timed_step(const struct eval_check *ec, const struct ir_step *s)
 {
 	if (s->kind == IR_EFFECT)
 		return strcmp(s->effect->name, "limit") == 0 && !is_slow(s->state);
-	return (s->sel && is_timed_sel(s->sel)) || (s->set && is_timed_set(s->set));
+	return (s->sel && is_timed_sel(s->sel)) || (s->set && ec->is_timed[s->set->id]);
 }
 
 /* Asking twice would give another answer. */
@@ -270,7 +290,7 @@ static bool passes(struct eval_check *ec, const struct ir_step *s)
 static void look_for_time(struct eval_check *ec, const struct ir_rule *r)
 {
 	for (uint32_t i = 0; i < r->n_steps && !ec->timed; i++) {
-		if (is_timed_step(&r->steps[i]))
+		if (is_timed_step(ec, &r->steps[i]))
 			ec->timed = true;
 		else if (!passes(ec, &r->steps[i]))
 			return;

@@ -23,6 +23,7 @@ struct eval_check {
 	struct ir_env env[N_EVALS];
 	struct ir_env *now; /* the one that is running */
 	uint32_t **hits; /* by chain id, rule */
+	bool *is_timed;	 /* by set id: a look-up in it may end otherwise the next moment */
 	bool timed;	 /* the packet at hand came to a step that clocks or chance decide */
 	uint8_t buf[65536 + 64];
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sets of a random ruleset that its packets change. Nothing in them depends on the clock: elements
+ * Sets and maps of a random ruleset that its packets change. Nothing in them depends on the clock: elements
  * stay for hours, limits get no second token, and only sets that never get full lose elements, since
  * the kernel takes its time to make room.
  */
@@ -16,8 +16,14 @@ static void put_set(struct rulegen *g, uint32_t i)
 	rulegen_pick_key(g, &d->key, rng_one_in(&g->rng, 2) ? 1 : RULEGEN_FIELDS);
 	d->keeps = rng_below(&g->rng, N_KEEPS);
 	d->shrinks = rng_one_in(&g->rng, 3);
-	fprintf(g->out, "\tset y%u {\n\t\ttypeof ", i);
+	/* nft 1.0.6 dies where it runs out of registers. */
+	d->data = rng_one_in(&g->rng, 3) && d->key.n <= 2 ? rulegen_pick_field(g, true) : NULL;
+	if (d->data && d->data->kind == V_NAME) /* such names are also words */
+		d->data = NULL;
+	fprintf(g->out, "\t%s y%u {\n\t\ttypeof ", d->data ? "map" : "set", i);
 	rulegen_put_fields(g, &d->key);
+	if (d->data)
+		fprintf(g->out, " : %s", d->data->key);
 	fputc('\n', g->out);
 	if (!d->shrinks && rng_one_in(&g->rng, 2))
 		fprintf(g->out, "\t\tsize %u\n", 1 + rng_below(&g->rng, 6));
@@ -39,6 +45,15 @@ void rulegen_put_dynamic(struct rulegen *g)
 		put_set(g, i);
 }
 
+/* What an element maps to: a value, or what the packet has there. */
+static void put_data(struct rulegen *g, const struct rulegen_field *f)
+{
+	char v[64];
+
+	rulegen_value(g, f, v, sizeof(v));
+	fprintf(g->out, " : %s", rng_one_in(&g->rng, 2) && rulegen_claim(g, f->key) ? f->key : v);
+}
+
 void rulegen_put_change(struct rulegen *g)
 {
 	const uint32_t i = rng_below(&g->rng, g->n_dynamic);
@@ -58,6 +73,8 @@ void rulegen_put_change(struct rulegen *g)
 		fputs(" counter", g->out);
 	if (d->keeps == LIMITS && *how != 'd')
 		fputs(" limit rate over 1/day burst 2 packets", g->out);
+	if (d->data)
+		put_data(g, d->data);
 	fputs(" }", g->out);
 }
 

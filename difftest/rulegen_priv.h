@@ -44,6 +44,7 @@ struct rulegen_object { /* a map to objects */
 
 struct rulegen_dynamic { /* a set that packets change */
 	struct rulegen_key key; /* never of intervals */
+	const struct rulegen_field *data; /* of a map; else NULL */
 	unsigned int keeps;
 	bool shrinks, expires;
 };
