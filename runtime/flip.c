@@ -8,6 +8,8 @@
  * there any more where it was. Its program is put in its new place for the old generation, too, and
  * packets that passed there before are waited for: then it is met there, if not at both places.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -89,11 +91,29 @@ static bool bring_forward(const struct takeover *tk)
 	return any;
 }
 
+/* What comes after the first commit opens sockets, pins and links, some ten at a time. */
+static int check_descriptors(void)
+{
+	int fds[32], err = 0;
+	size_t n = 0;
+
+	for (; !err && n < ARRAY_SIZE(fds); n++) {
+		fds[n] = open("/", O_PATH | O_CLOEXEC);
+		err = fds[n] < 0 ? -errno : 0;
+	}
+	while (n-- > 0)
+		close_fd(&fds[n]);
+	return err;
+}
+
 int takeover_ready(const struct takeover *tk)
 {
 	int err = anything_decided(tk) ? rt_wait_prepare() : 0;
 
-	return err ? rt_error(tk->ds, err, "cannot wait for packets under way") : 0;
+	if (err)
+		return rt_error(tk->ds, err, "cannot wait for packets under way");
+	err = check_descriptors();
+	return err ? rt_error(tk->ds, err, "nothing was changed") : 0;
 }
 
 static void wait_programs(void)

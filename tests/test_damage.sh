@@ -145,6 +145,12 @@ for n in 4 10 16 24; do
 	ok "$n descriptors: given back" hooked
 	ok "$n descriptors: nothing left" test ! -e $dir
 done
+nb $r -f "$tmp/mixed.nft" >/dev/null 2>&1
+for n in 8 10 11 12 13 14 15 16 17 18 19 20 21 22; do
+	(ulimit -n $n; nb $r add table ip more$n) >/dev/null 2>&1
+	is "$n descriptors: an error has changed nothing" $? \
+		"$(nb $r list table ip more$n >/dev/null 2>&1; echo $?)"
+done
 # No right to make maps, or load programs: nothing is done by halves.
 for shape in plain mixed; do
 	fresh $shape
