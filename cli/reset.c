@@ -105,8 +105,9 @@ int cmd_reset(struct cli *cli, int argc, char **argv)
 	if (!err)
 		err = rt_model(rt, &cli->diags, &rs);
 	if (!err)
-		err = nft_list(rs, list, &cli->list, stdout, stderr);
-	if (!err)
+		err = nft_list(rs, list, &cli->list, stdout, NULL);
+	/* What cannot be listed is refused in words about "reset". */
+	if (!err || err == -EINVAL)
 		err = reset_kernel(cli, reset);
 	if (!err)
 		err = rt_reset(rt, rs, &what, &cli->diags);

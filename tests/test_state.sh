@@ -80,6 +80,8 @@ pings 1
 like "they begin anew" "$(text nb $n list ruleset)" 'over 1 mbytes used 100 bytes'
 like "reset counters shows all" "$(text nb $n reset counters)" 'packets 4 bytes 400'
 is "all begin anew" "$(text nb $n list counters | grep -c 'packets 0 bytes 0')" 2
+is "one that is not there: nft's own words" "$(nb $n reset counter ip t none 2>&1)" \
+	"$(in_ns $n nft reset counter ip t none 2>&1)"
 is "wrong words are usage" "$(nb $n reset counters nonsense 2>/dev/null; echo $?)" 2
 nb $n flush ruleset
 
