@@ -54,7 +54,7 @@ static int capture(struct cli *cli, const struct runtime *rt, const struct nft_i
  */
 static int explain_refusal(struct runtime *rt, const struct nft_input *input)
 {
-	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
+	CLEANUP(ruleset_freep) struct ruleset *rs = NULL, *all = NULL;
 	CLEANUP(batch_fini) struct batch batch = {0};
 	FILE *null = fopen("/dev/null", "w");
 	struct nft_input in = *input;
@@ -63,9 +63,12 @@ static int explain_refusal(struct runtime *rt, const struct nft_input *input)
 
 	diags_init(&unheard);
 	err = null ? rt_model_heads(rt, true, &unheard, &rs) : -errno;
+	if (!err)
+		err = rt_model(rt, &unheard, &all);
 	in.model = rs;
 	in.rewrite = rt_rewrite;
 	in.rewrite_arg = rs;
+	in.judge = all;
 	in.out = null; /* what it prints was printed before */
 	if (!err)
 		err = cli_input_rewind(input) ? nft_capture(&in, &unheard, &batch) : 0;
@@ -214,6 +217,7 @@ static int update_once(struct cli *cli, struct runtime *rt, struct nft_input *in
 		err = -EOPNOTSUPP;
 	if (!err)
 		err = capture_elements(cli, in, &batch);
+	*ret_refused = err == -EINVAL && in->adds_only;
 	if (err < 0 || batch.len == 0)
 		return err == -ERESTART ? -EBUSY : err;
 	err = rt_update(rt, heads, &batch, in->adds_only, ds, &in_kernel);
@@ -232,7 +236,10 @@ static int update(struct cli *cli, struct runtime *rt, const struct nft_input *i
 	diags_init(&said);
 	in.unchecked = true;
 	in.adds_only = adds;
+	/* Who does not know the elements that are there may find something else wrong than nft. */
+	in.err = adds ? NULL : input->err;
 	err = update_once(cli, rt, &in, &said, &refused);
+	in.err = input->err;
 	if (refused) {
 		/* Once more with all that libnftables wants to know: to explain it, if not to do it. */
 		diags_fini(&said);

@@ -144,25 +144,40 @@ static const struct {
 	[NFT_BPF_MSG_DESTROYFLOWTABLE] = {apply_flowtable, NFT_MSG_DELFLOWTABLE},
 };
 
-int apply_message(struct ruleset *rs, const struct nlmsghdr *nlh, enum apply_source src,
-		  struct diags *ds)
+static int apply_one(struct apply *ap, const struct nlmsghdr *nlh)
 {
-	struct apply ap = {.rs = rs, .ds = ds, .src = src};
 	int type = nlmsg_nft_type(nlh), err;
 
 	if (type < 0)
 		return -EINVAL;
 	if (type >= (int)ARRAY_SIZE(messages) || !messages[type].apply)
-		return src == APPLY_REQUEST ? -EINVAL : 0;
-	ap.type = messages[type].as ? messages[type].as : type;
-	ap.destroy = messages[type].as != 0;
-	ap.family = nlmsg_nfgen(nlh)->nfgen_family;
-	ap.flags = nlh->nlmsg_flags;
-	ap.seq = nlh->nlmsg_seq;
-	err = nltb_parse_message(&ap.tb, nlh);
+		return ap->src == APPLY_REQUEST ? -EINVAL : 0;
+	ap->type = messages[type].as ? messages[type].as : type;
+	ap->destroy = messages[type].as != 0;
+	ap->family = nlmsg_nfgen(nlh)->nfgen_family;
+	ap->flags = nlh->nlmsg_flags;
+	ap->seq = nlh->nlmsg_seq;
+	err = nltb_parse_message(&ap->tb, nlh);
 	if (err < 0)
 		return err;
-	return messages[type].apply(&ap);
+	return messages[type].apply(ap);
+}
+
+int apply_message(struct ruleset *rs, const struct nlmsghdr *nlh, enum apply_source src,
+		  struct diags *ds)
+{
+	struct apply ap = {.rs = rs, .ds = ds, .src = src};
+
+	return apply_one(&ap, nlh);
+}
+
+int apply_refuses(struct ruleset *rs, const struct nlmsghdr *nlh, const struct nlattr **ret_elem)
+{
+	struct apply ap = {.rs = rs, .src = APPLY_REQUEST};
+	int err = apply_one(&ap, nlh);
+
+	*ret_elem = ap.refused;
+	return err;
 }
 
 /* Ids live as long as their batch. */

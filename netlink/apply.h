@@ -18,8 +18,15 @@ struct apply {
 	uint8_t family;
 	uint16_t flags;	  /* nlmsg_flags */
 	uint32_t seq;
+	const struct nlattr *refused; /* the element, of a set that the kernel's lags behind, that was refused */
 	struct nltb tb;
 };
+
+/*
+ * apply_message() of a request. *@ret_elem: the element that an error is of, if its set's elements are those
+ * of a BPF map (set->elsewhere); else NULL.
+ */
+int apply_refuses(struct ruleset *rs, const struct nlmsghdr *nlh, const struct nlattr **ret_elem);
 
 /* Adds an error that names table and @chain (may be NULL); returns @err. */
 int apply_error(const struct apply *ap, int err, const char *table, const char *chain,

@@ -259,7 +259,7 @@ static const struct nlattr *look_ahead(const struct set *s, const struct nlattr 
 	return mnl_attr_next(attr);
 }
 
-static int apply_each(const struct apply *ap, struct set *s, const struct nlattr *list)
+static int apply_each(struct apply *ap, struct set *s, const struct nlattr *list)
 {
 	const struct nlattr *ahead = mnl_attr_get_payload(list), *attr;
 	int err;
@@ -270,6 +270,8 @@ static int apply_each(const struct apply *ap, struct set *s, const struct nlattr
 		ahead = look_ahead(s, list, ahead);
 		err = ap->type == NFT_MSG_NEWSETELEM ? add_elem(ap, s, attr) :
 						       delete_elem(ap, s, attr);
+		if (err < 0 && s->elsewhere)
+			ap->refused = attr;
 		if (err < 0)
 			return err;
 	}

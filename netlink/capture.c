@@ -135,6 +135,7 @@ int nft_capture(const struct nft_input *in, struct diags *ds, struct batch *ret)
 		.prelude = in->prelude,
 		.rewrite = in->rewrite,
 		.rewrite_arg = in->rewrite_arg,
+		.judge = in->judge,
 		.complete = in->complete,
 		.complete_arg = in->complete_arg,
 		.unchecked = in->unchecked,

@@ -76,6 +76,12 @@ struct nft_input {
 	 */
 	int (*rewrite)(void *arg, struct batch *b);
 	void *rewrite_arg;
+	/*
+	 * The whole ruleset as it is, with elements that the kernel's sets lack. Where the batch is validated
+	 * it is applied to this, too, and what this refuses of such elements is told like what the kernel
+	 * refuses. NULL: none.
+	 */
+	struct ruleset *judge;
 	FILE *out, *err; /* nft's own output and messages, carets included */
 };
 

@@ -448,7 +448,7 @@ static int validate(struct session_socket *s)
 	setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	if (sendto(s->fd, b.data, b.len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
 		return -errno;
-	return 0;
+	return s->session->judge ? refusals_send(s, s->session->judge) : 0;
 }
 
 ssize_t session_send_batch(struct session_socket *s, const struct msghdr *msg, int flags UNUSED)

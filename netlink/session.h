@@ -32,6 +32,7 @@ struct nft_session {
 	const struct batch *prelude;
 	int (*rewrite)(void *arg, struct batch *b); /* nft_input.rewrite */
 	void *rewrite_arg;
+	struct ruleset *judge; /* nft_input.judge */
 	int (*complete)(void *arg, const struct ruleset **ret); /* nft_input.complete; NULL: it was */
 	void *complete_arg;
 	bool numbered;		     /* serve.h */
@@ -61,5 +62,8 @@ void session_socket_close(struct session_socket *s);
 ssize_t session_send(struct session_socket *s, const void *data, size_t len);
 ssize_t session_receive(struct session_socket *s, void *buffer, size_t len);
 ssize_t session_send_batch(struct session_socket *s, const struct msghdr *msg, int flags);
+
+/* refusals.c: puts into the socket what @rs, which it changes, refuses of the session's batch. */
+int refusals_send(const struct session_socket *s, struct ruleset *rs);
 
 #endif

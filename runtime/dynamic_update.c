@@ -157,8 +157,8 @@ int dynamic_can_add(const struct runtime *rt, uint32_t gen, const struct mf_dyna
 		err = dynamic_each(dm.fd, dm.key_size, dm.value_size, count_live, &dm);
 	if (err)
 		return -EOPNOTSUPP;
-	/* nft_add_set_elem(). A set without a size gets a larger map. */
-	return n <= dm.room ? 0 : s->size ? -ENFILE : -EOPNOTSUPP;
+	/* The long way tells that it is full, or gets a larger map for one without a size. */
+	return n <= dm.room ? 0 : -EOPNOTSUPP;
 }
 
 int dynamic_can_delete(const struct runtime *rt, uint32_t gen, const struct mf_dynamic *d,

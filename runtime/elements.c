@@ -283,8 +283,6 @@ int rt_update(struct runtime *rt, struct ruleset *heads, const struct batch *b, 
 	if (!err)
 		err = check_dynamic(&u, b);
 	diags_fini(&quiet);
-	if (err == -ENFILE)
-		return rt_error(ds, err, "Could not process rule: the set is full, with what packets added");
 	if (err)
 		return err == -ENOMEM || err == -EAGAIN ? err : -EOPNOTSUPP;
 	u.ds = ds;

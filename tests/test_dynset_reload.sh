@@ -220,6 +220,29 @@ like "deleted again" "$(nb $n list set ip e gone)" 'elements = \{ 12 \}'
 ok "add element with the data that a packet gave it" nb $n add element ip e m '{ 13 : 0x5 }'
 ok "with other data" not nb $n add element ip e m '{ 13 : 0x6 }'
 like "as it was" "$(nb $n list map ip e m)" '13 : 0x00000005'
+# What is wrong is told in nft's words, though its own set knows better, or worse.
+k=dr-k-$$
+netns $k
+in_ns $k nft 'table ip e { set gone { type inet_service; flags dynamic; elements = { 12 }; }
+	set full { type inet_service; flags dynamic; size 3; elements = { 1, 12, 13 }; }
+	set plain { type inet_service; }; }'
+nb $n 'add set ip e plain { type inet_service; }'
+nb $n 'add set ip e full { type inet_service; flags dynamic; size 3; elements = { 1, 12 }; }
+	add rule ip e out udp dport 13 update @full { udp dport }'
+hit 13
+while read -r cmd; do
+	is "$cmd" "$(nb $n "$cmd" 2>&1)" "$(in_ns $k nft "$cmd" 2>&1)"
+done <<-'CMDS'
+	delete element ip e gone { 11 }
+	delete element ip e gone { 12, 11 }
+	create element ip e gone { 12 }
+	delete element ip e gone { 11 }; delete element ip e gone { 10 }
+	delete element ip e plain { 11 }; delete element ip e gone { 10 }; delete element ip e plain { 12 }
+	create element ip e gone { 12 }; add rule ip e none counter
+	add element ip e full { 10 }
+	add element ip e full { 12, 10 }
+CMDS
+like "nothing was changed" "$(nb $n list set ip e gone)" 'elements = \{ 12 \}'
 ok "nft-bpf delete table" nb $n delete table ip e
 
 # killed processes

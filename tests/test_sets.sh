@@ -196,6 +196,8 @@ like "nft's own error for a missing element" "$out" "No such file or directory"
 is "in nft's own words" "$out" "$(in_ns $n nft delete element inet t exact '{ 10.30.0.1 }' 2>&1)"
 out=$(nb $n add element inet t ivl '{ 10.1.2.0/24 }' 2>&1)
 like "and for a conflicting interval" "$out" "conflict|overlap|File exists"
+cmd="create element inet t ivl { 10.1.0.9-10.1.0.11, 10.1.0.7-10.1.0.12 }"
+is "and for such that conflict among each other as well" "$(nb $n "$cmd" 2>&1)" "$(in_ns $n nft "$cmd" 2>&1)"
 out=$(nb $n add element inet t exact '{ 80 . 443 }' 2>&1)
 like "and for the wrong type" "$out" "Error"
 out=$(nb $n add element inet t verdicts '{ 10.8.0.9 : jump in }' 2>&1)
