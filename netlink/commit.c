@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-
 #include "nfnl.h"
 #include "nlattr.h"
 #include "sock.h"
 
 #define ECHO_MAX_ERRORS 10
+#define MAX_FAILURES	16 /* of asking for the answer */
 #define BATCH_GENID	1 /* NFNL_BATCH_GENID */
 #ifndef ERESTART
 #define ERESTART 85
@@ -205,40 +205,60 @@ static void take_messages(struct commit *c, size_t len)
 	}
 }
 
-/* Everything there is; nothing will come later. -ENOBUFS: echoes were lost. */
+/*
+ * Everything there is; nothing will come later. Negative: some of it was lost. An overrun is told before
+ * what lies in the buffer is given out (__skb_try_recv_datagram()).
+ */
 static int receive(struct commit *c)
 {
+	int lost = 0;
 	ssize_t n;
 
-	for (;;) {
+	for (int failures = 0; failures < MAX_FAILURES;) {
 		n = recv(c->sock.fd, c->sock.buffer, NLSOCK_BUFFER, MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
-		take_messages(c, (size_t)n);
+		if (n >= 0) {
+			take_messages(c, (size_t)n);
+		} else if (errno == EAGAIN) {
+			break;
+		} else if (errno != EINTR) {
+			lost = -errno;
+			failures++;
+		}
 	}
+	return lost;
+}
+
+/* The answer, or some of it, was lost: was the batch taken? One that changes nothing looks as if it was not. */
+static int ask_whether_taken(struct commit *c, int lost)
+{
+	uint32_t now = 0;
+	int err = dump_generation(&now) < 0 ? dump_generation(&now) : 0;
+	const bool taken = !c->opt->dry_run && (err < 0 || now != c->opt->generation);
+
+	if (c->ds)
+		diag_add(c->ds, taken ? DIAG_WARNING : DIAG_ERROR, "commit", NULL,
+			 "the kernel's answer was lost, but %s: %s",
+			 taken ? "the batch was committed" : "nothing was committed",
+			 strerror(-lost));
+	return taken ? 0 : lost;
 }
 
 static int commit(struct commit *c)
 {
-	int err;
+	int lost, err = nlsock_open(&c->sock, NETLINK_NETFILTER);
 
-	err = nlsock_open(&c->sock, NETLINK_NETFILTER);
 	if (!err)
 		err = send_batch(c);
-	if (!err) {
-		err = receive(c);
-		if (c->err)
-			return c->err;
+	if (err) {
+		if (c->ds)
+			diag_add(c->ds, DIAG_ERROR, "commit", NULL, "sending the batch: %s",
+				 strerror(-err));
+		return err;
 	}
-	if (err == -ENOBUFS && c->ds)
-		diag_add(c->ds, DIAG_WARNING, "commit", NULL,
-			 "committed, but the kernel's echo overran the receive buffer");
-	else if (err && c->ds)
-		diag_add(c->ds, DIAG_ERROR, "commit", NULL, "sending the batch: %s",
-			 strerror(-err));
-	return err == -ENOBUFS ? 0 : err;
+	lost = receive(c);
+	if (c->err)
+		return c->err;
+	return lost ? ask_whether_taken(c, lost) : 0;
 }
 
 int commit_batch(const struct batch *b, const struct commit_options *opt, struct diags *ds)
