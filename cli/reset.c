@@ -70,18 +70,24 @@ static char *command_of(const char *verb, int argc, char **argv)
 	return fclose(f) == 0 ? text : NULL;
 }
 
+struct kernel_reset {
+	struct cli *cli;
+	const char *command;
+};
+
 /* The kernel's own; what it prints is not the whole count. */
-static int reset_kernel(struct cli *cli, const char *command)
+static int reset_kernel(void *arg)
 {
+	const struct kernel_reset *kr = arg;
 	FILE *null = fopen("/dev/null", "w");
 	struct nft_input in = {
-		.commands = command,
+		.commands = kr->command,
 		.kernel = NFT_KERNEL_REAL,
 		.out = null,
 		.err = stderr,
 	};
 	struct batch batch = {0};
-	int err = null ? nft_capture(&in, &cli->diags, &batch) : -errno;
+	int err = null ? nft_capture(&in, &kr->cli->diags, &batch) : -errno;
 
 	batch_fini(&batch);
 	if (null)
@@ -96,7 +102,8 @@ int cmd_reset(struct cli *cli, int argc, char **argv)
 	AUTO_FREE char *reset = command_of("reset", argc, argv);
 	CLEANUP(ruleset_freep) struct ruleset *rs = NULL;
 	CLEANUP(rt_closep) struct runtime *rt = NULL;
-	struct rt_reset_what what = {0};
+	struct kernel_reset kernel = {cli, reset};
+	struct rt_reset_what what = {.kernel = reset_kernel, .arg = &kernel};
 	int status = parse(argc, argv, &what), err;
 
 	if (status != EXIT_OK)
@@ -107,9 +114,7 @@ int cmd_reset(struct cli *cli, int argc, char **argv)
 	if (!err)
 		err = nft_list(rs, list, &cli->list, stdout, NULL);
 	/* What cannot be listed is refused in words about "reset". */
-	if (!err || err == -EINVAL)
-		err = reset_kernel(cli, reset);
-	if (!err)
+	if (!err || (err == -EINVAL && rs))
 		err = rt_reset(rt, rs, &what, &cli->diags);
 	return cli_nft_status(cli, err, "reset");
 }

@@ -8,7 +8,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "counters.h"
-#include "states.h"
+#include "states_priv.h"
 
 static bool is_meant(const struct rt_reset_what *what, uint8_t family, const char *table,
 		     const char *name)
@@ -18,6 +18,7 @@ static bool is_meant(const struct rt_reset_what *what, uint8_t family, const cha
 	       (!what->name || strcmp(what->name, name) == 0);
 }
 
+/* What can fail comes first, then the kernel's own, then ours. */
 static int reset_counters(struct runtime *rt, const struct rt_reset_what *what, struct diags *ds)
 {
 	struct manifest CLEANUP(manifest_freep) *m = NULL;
@@ -26,7 +27,10 @@ static int reset_counters(struct runtime *rt, const struct rt_reset_what *what, 
 
 	if (!err)
 		err = counters_open(rt, gen_current(rt), m, true, ds, &c);
-	for (uint32_t i = 0; !err && i < m->n_objects; i++) {
+	if (err && err != -ENOENT)
+		return err;
+	err = what->kernel(what->arg);
+	for (uint32_t i = 0; !err && c.seeds && i < m->n_objects; i++) {
 		const struct mf_object *o = &m->objects[i];
 		struct packets_bytes now;
 
@@ -36,22 +40,28 @@ static int reset_counters(struct runtime *rt, const struct rt_reset_what *what, 
 		c.seeds[o->counter].packets -= now.packets;
 		c.seeds[o->counter].bytes -= now.bytes;
 	}
-	return err == -ENOENT ? 0 : err;
+	return err;
 }
 
 static int reset_quotas(struct runtime *rt, const struct ruleset *rs,
 			const struct rt_reset_what *what, struct diags *ds)
 {
+	struct states CLEANUP(states_close) s = { 0 };
+	int err = states_open(rt, gen_current(rt), ds, &s);
 	const struct object *o;
 	const struct table *t;
-	int err = 0;
 
+	if (err && err != -ENOENT)
+		return err;
+	err = what->kernel(what->arg);
+	if (err || !s.kept)
+		return err;
 	list_for_each(t, &rs->tables, node)
 		list_for_each(o, &t->objects, node)
-			if (!err && o->type == NFT_OBJECT_QUOTA &&
+			if (o->type == NFT_OBJECT_QUOTA &&
 			    is_meant(what, t->family, t->name, o->name))
-				err = states_reset_object(rt, o, ds);
-	return err;
+				states_reset_object(&s, o);
+	return 0;
 }
 
 int rt_reset(struct runtime *rt, const struct ruleset *rs, const struct rt_reset_what *what,

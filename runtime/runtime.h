@@ -227,8 +227,10 @@ struct rt_reset_what {
 	uint8_t family;	   /* 0: all */
 	const char *table; /* NULL: all */
 	const char *name;  /* NULL: all */
+	int (*kernel)(void *arg); /* resets the kernel's own */
+	void *arg;
 };
-/* Our part of these named objects of @rs begins at nothing again. */
+/* These named objects of @rs, the kernel's and our part of them, begin at nothing again, or neither. */
 int rt_reset(struct runtime *rt, const struct ruleset *rs, const struct rt_reset_what *what,
 	     struct diags *ds);
 

@@ -18,8 +18,6 @@ int states_note_handles(struct runtime *rt, uint32_t gen, const struct ruleset *
 			struct diags *ds);
 /* Quotas and times of last of the current generation into @rs; after counters_overlay(). */
 int states_overlay(struct runtime *rt, struct ruleset *rs, struct diags *ds);
-/* The word of a named object; 0 is where it begins. */
-int states_reset_object(struct runtime *rt, const struct object *o, struct diags *ds);
 /* When the programs of @old have stopped: what they did since states_made() is added. */
 int states_carry(struct runtime *rt, uint32_t old, uint32_t gen, struct diags *ds);
 

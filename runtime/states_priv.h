@@ -34,6 +34,8 @@ void states_close(struct states *s);
 /* The entry of @key's table, handle (or, of an object, chain), expression and op; NULL. */
 const struct kept *states_find(const struct states *s, const struct kept *key);
 uint64_t *states_word(const struct states *s, const struct kept *k);
+/* The word of a named object; 0 is where it begins. */
+void states_reset_object(const struct states *s, const struct object *o);
 /* Of a chain or object, from tables_hash() of its table. */
 uint64_t states_hash_name(uint64_t hash, const char *name);
 

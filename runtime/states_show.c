@@ -131,20 +131,15 @@ int states_overlay(struct runtime *rt, struct ruleset *rs, struct diags *ds)
 	return err;
 }
 
-int states_reset_object(struct runtime *rt, const struct object *o, struct diags *ds)
+void states_reset_object(const struct states *s, const struct object *o)
 {
-	struct states CLEANUP(states_close) s = { 0 };
 	struct kept key = { .table = tables_hash(o->table), .op = "quota" };
-	int err = states_open(rt, gen_current(rt), ds, &s);
 	const struct kept *k;
 
-	if (err)
-		return err == -ENOENT ? 0 : err;
 	key.chain = states_hash_name(key.table, o->name);
-	k = states_find(&s, &key);
+	k = states_find(s, &key);
 	if (k)
-		__atomic_store_n(states_word(&s, k), 0, __ATOMIC_RELAXED);
-	return 0;
+		__atomic_store_n(states_word(s, k), 0, __ATOMIC_RELAXED);
 }
 
 bool states_quota_behind(const struct runtime *rt, const void *owner, uint64_t handle,
