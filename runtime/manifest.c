@@ -54,6 +54,15 @@ static json_t *bytes_to_json(const char *s)
 	return json_string(utf8);
 }
 
+/* Out of memory, all of it becomes NULL: a manifest without a chain would leave that off its hook. */
+static void append(json_t **array, json_t *value)
+{
+	if (json_array_append_new(*array, value) == 0)
+		return;
+	json_decref(*array);
+	*array = NULL;
+}
+
 static json_t *reasons_to_json(const struct rt_chain_status *st)
 {
 	json_t *a = json_array();
@@ -61,8 +70,7 @@ static json_t *reasons_to_json(const struct rt_chain_status *st)
 	for (uint32_t i = 0; i < st->n_reasons; i++) {
 		const struct rt_reason *r = &st->reasons[i];
 
-		json_array_append_new(
-			a, json_pack("{s:s, s:o, s:o, s:I, s:i, s:o}", "code", r->code, "text",
+		append(&a, json_pack("{s:s, s:o, s:o, s:I, s:i, s:o}", "code", r->code, "text",
 				     bytes_to_json(r->text), "chain", bytes_to_json(r->chain),
 				     "handle", (json_int_t)r->handle, "rule", (int)r->rule, "expr",
 				     bytes_to_json(r->expr)));
@@ -93,7 +101,7 @@ static json_t *progs_to_json(const struct manifest *m)
 	for (uint32_t i = 0; i < m->n_progs; i++) {
 		const struct rt_prog_status *p = &m->progs[i];
 
-		json_array_append_new(a, json_pack("{s:s, s:i, s:i, s:i, s:i}", "name", p->name,
+		append(&a, json_pack("{s:s, s:i, s:i, s:i, s:i}", "name", p->name,
 						   "pf", (int)p->pf, "hook", (int)p->hook,
 						   "priority", (int)p->priority, "attached",
 						   (int)p->attached));
@@ -108,7 +116,7 @@ static json_t *counted_to_json(const struct manifest *m)
 	for (uint32_t i = 0; i < m->n_counted; i++) {
 		const struct mf_counted *c = &m->counted[i];
 
-		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:i, s:b}", "family",
+		append(&a, json_pack("{s:i, s:o, s:o, s:i, s:i, s:b}", "family",
 						   (int)c->family, "table", bytes_to_json(c->table),
 						   "chain", bytes_to_json(c->chain), "first",
 						   (int)c->first, "n", (int)c->n, "shared",
@@ -124,7 +132,7 @@ static json_t *objects_to_json(const struct manifest *m)
 	for (uint32_t i = 0; i < m->n_objects; i++) {
 		const struct mf_object *o = &m->objects[i];
 
-		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:I, s:i}", "family", (int)o->family,
+		append(&a, json_pack("{s:i, s:o, s:o, s:I, s:i}", "family", (int)o->family,
 						   "table", bytes_to_json(o->table), "name",
 						   bytes_to_json(o->name), "handle",
 						   (json_int_t)o->handle, "counter",
@@ -138,7 +146,7 @@ static json_t *exprs_to_json(const struct mf_expr *exprs, uint32_t n)
 	json_t *a = json_array();
 
 	for (uint32_t i = 0; i < n; i++)
-		json_array_append_new(a, json_pack("{s:s, s:s}", "name", exprs[i].name, "hex",
+		append(&a, json_pack("{s:s, s:s}", "name", exprs[i].name, "hex",
 						   exprs[i].hex));
 	return a;
 }
@@ -152,15 +160,15 @@ static json_t *sets_to_json(const struct manifest *m)
 		json_t *verdicts = json_array(), *kinds = json_array();
 
 		for (uint32_t k = 0; k < s->n_verdicts; k++)
-			json_array_append_new(verdicts,
+			append(&verdicts,
 					      json_pack("{s:i, s:i, s:o}", "number",
 							(int)s->verdicts[k].number, "code",
 							(int)s->verdicts[k].code, "chain",
 							bytes_to_json(s->verdicts[k].chain)));
 		for (uint32_t k = 0; k < s->n_kinds; k++)
-			json_array_append_new(kinds, exprs_to_json(s->kinds[k].exprs,
+			append(&kinds, exprs_to_json(s->kinds[k].exprs,
 								   s->kinds[k].n_exprs));
-		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:o, s:o}",
+		append(&a, json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:o, s:o}",
 						   "family", (int)s->family, "table",
 						   bytes_to_json(s->table), "name",
 						   bytes_to_json(s->name), "id", (int)s->id,
@@ -178,7 +186,7 @@ static json_t *dynamic_to_json(const struct manifest *m)
 	for (uint32_t i = 0; i < m->n_dynamic; i++) {
 		const struct mf_dynamic *d = &m->dynamic[i];
 
-		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:i, s:o}", "family",
+		append(&a, json_pack("{s:i, s:o, s:o, s:i, s:o}", "family",
 						   (int)d->family, "table",
 						   bytes_to_json(d->table), "name",
 						   bytes_to_json(d->name), "id", (int)d->id,
@@ -192,9 +200,9 @@ static json_t *manifest_to_json(const struct manifest *m)
 	json_t *chains = json_array(), *tables = json_array();
 
 	for (uint32_t i = 0; i < m->n_chains; i++)
-		json_array_append_new(chains, chain_to_json(&m->chains[i]));
+		append(&chains, chain_to_json(&m->chains[i]));
 	for (uint32_t i = 0; i < m->n_tables; i++)
-		json_array_append_new(tables, json_pack("{s:i, s:o}", "family",
+		append(&tables, json_pack("{s:i, s:o}", "family",
 							(int)m->tables[i].family, "name",
 							bytes_to_json(m->tables[i].name)));
 	return json_pack("{s:i, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:{s:i, s:i, s:i}}", "format",

@@ -213,12 +213,35 @@ static int set_logs(struct bpf_object *obj, char **ret)
 	return err;
 }
 
+/*
+ * libbpf tries out what the kernel can do, and takes any failure for a lack: then it would make maps that
+ * cannot be mapped, whose counters nobody could read.
+ */
+static int check_maps(const struct bpf_object *obj)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		struct bpf_map_info info = { 0 };
+		uint32_t len = sizeof(info);
+
+		if (!strstr(bpf_map__name(map), ".data."))
+			continue;
+		if (bpf_obj_get_info_by_fd(bpf_map__fd(map), &info, &len) < 0)
+			return -errno;
+		if (!(info.map_flags & BPF_F_MMAPABLE))
+			return -EAGAIN;
+	}
+	return 0;
+}
+
 static int explain_failure(int err, struct diags *ds)
 {
 	for (char *p = said.text; *p; p++)
 		if (*p == '\n')
 			*p = ' ';
-	return rt_error(ds, err, "the kernel refused the compiled object: %s", said.text);
+	return rt_error(ds, err, "the compiled object cannot be loaded%s%s", said.len ? ": " : "",
+			said.text);
 }
 
 int object_load(struct runtime *rt, const struct ir *ir, const struct emitted *e, struct diags *ds,
@@ -246,6 +269,8 @@ int object_load(struct runtime *rt, const struct ir *ir, const struct emitted *e
 	libbpf_set_print(before);
 	if (!err && said.btf_failed)
 		err = -EINVAL;
+	if (!err)
+		err = check_maps(obj);
 	if (!err) {
 		*ret = TAKE_PTR(obj);
 		return 0;

@@ -332,14 +332,17 @@ static int place_all(struct planning *pl)
 
 /* ---- compiling and verifying ---- */
 
-static uint32_t cpus(void)
+static int cpus(struct diags *ds, uint32_t *ret)
 {
 	int n = libbpf_num_possible_cpus();
 	uint32_t pow = 1;
 
+	if (n < 0)
+		return rt_error(ds, n, "cannot tell how many CPUs there may be");
 	while ((int)pow < n)
 		pow *= 2;
-	return pow;
+	*ret = pow;
+	return 0;
 }
 
 /* 0: compiled, or nothing is left to be; 1: something was dropped. */
@@ -359,6 +362,8 @@ static int compile_anew(struct planning *pl, const struct emit_options *opt)
 		drop_all(pl, "no-llvm", first_error(&why));
 	else
 		err = backend->compile(pl->plan.lowered.ir, opt, &why, &pl->plan.emitted);
+	if (err && !why.count[DIAG_ERROR])
+		rt_error(&why, err, "the compiler cannot be run");
 	if (err)
 		drop_uncompiled(pl, &why);
 	list_for_each(d, &why.list, node)
@@ -475,8 +480,7 @@ void rt_lower_options(struct lower_options *o)
 /* 0: done; 1: once more. */
 static int attempt(struct planning *pl)
 {
-	const struct emit_options opt = {
-		.cpus = cpus(),
+	struct emit_options opt = {
 		.maps_elsewhere = pl->rt != NULL,
 		.cpu = pl->opt.cpu,
 		.want_llvm = pl->opt.want_llvm,
@@ -485,6 +489,9 @@ static int attempt(struct planning *pl)
 	int err = place_all(pl);
 
 	if (err || pl->plan.lowered.ir->n_progs == 0)
+		return err;
+	err = cpus(pl->ds, &opt.cpus);
+	if (err)
 		return err;
 	prepare(pl, &opt);
 	if (compile(pl, &opt))
