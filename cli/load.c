@@ -254,9 +254,19 @@ static int update(struct cli *cli, struct runtime *rt, const struct nft_input *i
 	return err;
 }
 
+static void explain_end(struct cli *cli, int err, bool in_kernel)
+{
+	if (in_kernel)
+		diag_add(&cli->diags, DIAG_ERROR, "unfinished", NULL,
+			 "the kernel's set has what it was told, but not the programs: nft-bpf sync goes on");
+	else if (err == -ERESTART)
+		diag_add(&cli->diags, DIAG_ERROR, "busy", NULL,
+			 "the ruleset is being changed by others all the time; nothing was changed");
+}
+
 static int load(struct cli *cli, const struct nft_input *input)
 {
-	bool adds = false;
+	bool adds = false, in_kernel = false;
 	const bool elements = input && !cli->check && cli_input_is_elements(input, &adds);
 	const struct rt_options open_opt = {.wait_lock = true, .elements = elements};
 	const struct rt_load_options opt = {
@@ -277,7 +287,8 @@ static int load(struct cli *cli, const struct nft_input *input)
 			progress_end(progress);
 			return cli_nft_status(cli, err, "changing elements");
 		}
-		if (err == -ERESTART)
+		in_kernel = err == -ERESTART;
+		if (in_kernel)
 			input = NULL;
 		err = rt_open_roots(rt, &cli->diags);
 	}
@@ -289,10 +300,9 @@ static int load(struct cli *cli, const struct nft_input *input)
 		err = 0;
 	}
 	progress_end(progress);
-	if (err == -ERESTART)
-		diag_add(&cli->diags, DIAG_ERROR, "busy", NULL,
-			 "the ruleset is being changed by others all the time; nothing was changed");
-	else if (err == 0)
+	if (err)
+		explain_end(cli, err, in_kernel);
+	else
 		print_times(cli, &loading.plan);
 	/* Of -EOPNOTSUPP under --require-bpf the report of chains has spoken. */
 	if (err == -EOPNOTSUPP && cli->require_bpf)

@@ -46,6 +46,17 @@ void diags_move(struct diags *to, struct diags *from)
 	diags_init(from);
 }
 
+void diags_lower(struct diags *ds)
+{
+	struct diag *d;
+
+	list_for_each (d, &ds->list, node)
+		if (d->level == DIAG_ERROR)
+			d->level = DIAG_WARNING;
+	ds->count[DIAG_WARNING] += ds->count[DIAG_ERROR];
+	ds->count[DIAG_ERROR] = 0;
+}
+
 static const char *dup_or_null(const char *s)
 {
 	return s ? strdup(s) : NULL;

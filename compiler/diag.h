@@ -44,6 +44,8 @@ void diags_init(struct diags *ds);
 void diags_fini(struct diags *ds);
 /* All of @from to the end of @to. */
 void diags_move(struct diags *to, struct diags *from);
+/* Errors that did not keep anything from being done become warnings. */
+void diags_lower(struct diags *ds);
 
 /* @code must be a string that lives forever. @at may be NULL. */
 void diag_add(struct diags *ds, enum diag_level level, const char *code,

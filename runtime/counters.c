@@ -310,16 +310,47 @@ static int overlay_rules(struct runtime *rt, const struct counters *c, const str
 	return err;
 }
 
+/* NULL: another build's map, which has no room for it. */
+static uint64_t *noted_handle(const struct counters *c, uint32_t object)
+{
+	size_t at = (size_t)c->manifest->n_counters + object;
+
+	return (at + 1) * sizeof(*c->seeds) <= c->seeds_size ? &c->seeds[at].packets : NULL;
+}
+
+static const struct object *find_object(const struct ruleset *rs, const struct mf_object *mo)
+{
+	const struct table *t = ruleset_find_table(rs, mo->family, mo->table);
+
+	return t && !t->remade ? table_find_object(t, NFT_OBJECT_COUNTER, mo->name) : NULL;
+}
+
+int counters_note_objects(struct runtime *rt, const struct manifest *m, const struct ruleset *rs,
+			  struct diags *ds)
+{
+	struct counters CLEANUP(counters_close) c = { 0 };
+	int err = counters_open(rt, gen_current(rt), m, true, ds, &c);
+
+	for (uint32_t i = 0; !err && i < m->n_objects; i++) {
+		const struct object *o = find_object(rs, &m->objects[i]);
+		uint64_t *noted = noted_handle(&c, i);
+
+		if (o && noted && !*noted && !m->objects[i].handle)
+			*noted = o->handle;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
 static void overlay_objects(struct runtime *rt, const struct counters *c, const struct ruleset *rs)
 {
 	for (uint32_t i = 0; i < c->manifest->n_objects; i++) {
 		const struct mf_object *mo = &c->manifest->objects[i];
-		const struct table *t = ruleset_find_table(rs, mo->family, mo->table);
-		const struct object *o =
-			t && !t->remade ? table_find_object(t, NFT_OBJECT_COUNTER, mo->name) : NULL;
+		const struct object *o = find_object(rs, mo);
+		const uint64_t *noted = noted_handle(c, i);
+		uint64_t handle = mo->handle ? mo->handle : noted ? *noted : 0;
 
 		/* One of another handle was given our count when it was made (park_objects.c). */
-		if (o && (!mo->handle || mo->handle == o->handle))
+		if (o && (!handle || handle == o->handle))
 			show(rt, o->attrs, counters_read(c, mo->counter), true,
 			     (struct raw_counter){ .owner = o, .handle = o->handle });
 	}

@@ -22,7 +22,8 @@ struct counted_rule {
 struct counters { /* of one generation, mapped */
 	const struct manifest *manifest;
 	const uint8_t *blocks;	     /* map "counters" */
-	struct packets_bytes *seeds; /* map "seeds" */
+	/* Map "seeds"; behind them one for each object: its handle, once there is something to be given. */
+	struct packets_bytes *seeds;
 	struct counted_rule *rules;  /* map "rules" */
 	uint32_t n_rules;
 	size_t blocks_size, seeds_size, rules_size;
@@ -32,6 +33,10 @@ int counters_open(const struct runtime *rt, uint32_t gen, const struct manifest 
 		  struct diags *ds, struct counters *ret);
 void counters_close(struct counters *c);
 struct packets_bytes counters_read(const struct counters *c, uint32_t counter);
+
+/* Before objects are made anew with what was counted: from then on it is not counted again. */
+int counters_note_objects(struct runtime *rt, const struct manifest *m, const struct ruleset *rs,
+			  struct diags *ds);
 
 /* Of a counter expression's or object's attributes. */
 struct packets_bytes counter_get(struct blob attrs);

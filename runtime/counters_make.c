@@ -186,8 +186,8 @@ static int pin_maps(struct making *mk, const struct ir *ir, const struct bpf_obj
 	mk->m->cpus = bpf_map__value_size(blocks) / mk->m->stride;
 	err = gen_pin(mk->rt, mk->gen, "counters", bpf_map__fd(blocks), ds);
 	if (!err)
-		err = new_map(mk, "seeds", "nb_seeds", sizeof(*mk->seeds), ir->n_counters,
-			      mk->seeds, ds);
+		err = new_map(mk, "seeds", "nb_seeds", sizeof(*mk->seeds),
+			      ir->n_counters + mk->m->n_objects, mk->seeds, ds);
 	if (!err && mk->n_rules)
 		err = new_map(mk, "rules", "nb_rules", sizeof(*mk->rules), mk->n_rules, mk->rules,
 			      ds);
@@ -203,7 +203,7 @@ int counters_make(struct runtime *rt, uint32_t gen, const struct ruleset *rs, co
 	if (!ir->n_counters)
 		return 0;
 	err = state_index_make(&mk.states, ir, is_per_cpu);
-	mk.seeds = calloc(ir->n_counters, sizeof(*mk.seeds));
+	mk.seeds = calloc(2 * (size_t)ir->n_counters, sizeof(*mk.seeds));
 	mk.rules = calloc(ir->n_counters, sizeof(*mk.rules));
 	if (!mk.seeds || !mk.rules)
 		err = -ENOMEM;

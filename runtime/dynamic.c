@@ -149,6 +149,8 @@ static int bring_one(struct runtime *rt, const struct manifest *m, const struct 
 	if (!d || !is_of(h, d, set->origin) || !dynamic_same_exprs(d->exprs, d->n_exprs, set->like_exprs))
 		return 0;
 	fd = map_open(rt, gen_current(rt), d->id);
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
 	if (fd < 0 || !fits(fd, set))
 		return 0;
 	err = bpf_map__reuse_fd(set->map, fd);
@@ -161,7 +163,7 @@ int dynamic_bring(struct runtime *rt, const struct ir *ir, struct bpf_object *ob
 	struct manifest CLEANUP(manifest_freep) *m = NULL;
 	struct heads CLEANUP(heads_close) h = { 0 };
 	struct diags quiet;
-	int err = 0;
+	int err;
 
 	for (uint32_t i = 0; i < ir->n_sets; i++) {
 		ir->sets[i]->map = map_of(ir->sets[i], obj);
@@ -170,14 +172,14 @@ int dynamic_bring(struct runtime *rt, const struct ir *ir, struct bpf_object *ob
 	if (!rt->words)
 		return 0;
 	diags_init(&quiet);
-	if (manifest_read(rt, gen_current(rt), &quiet, &m) < 0 || m->format != MANIFEST_FORMAT ||
-	    heads_open(rt, gen_current(rt), &h) < 0)
-		err = 1;
+	err = manifest_read(rt, gen_current(rt), &quiet, &m);
+	if (!err)
+		err = m->format == MANIFEST_FORMAT ? heads_open(rt, gen_current(rt), &h) : -ENOENT;
 	diags_fini(&quiet);
 	for (uint32_t i = 0; !err && i < ir->n_sets; i++)
 		if (ir->sets[i]->map)
 			err = bring_one(rt, m, &h, ir->sets[i]);
-	return err < 0 ? err : 0;
+	return err == -ENOENT ? 0 : err;
 }
 
 static int fill_one(const struct ir *ir, const struct ir_set *set, int fd)
@@ -383,7 +385,9 @@ static int commit_set(const struct ir *ir, const struct ir_set *set, const struc
 			uint8_t key[IR_MAX_WIDTH] = { 0 };
 
 			memcpy(key, sh->keys + i * width, width);
-			bpf_map_delete_elem(fd, key); /* it may have gone by itself */
+			err = bpf_map_delete_elem(fd, key);
+			if (err == -ENOENT) /* it may have gone by itself */
+				err = 0;
 		} else if (cmp > 0 || times_changed(sh, i, now[k])) {
 			err = put(ir, set, now[k], fd);
 		}

@@ -103,7 +103,7 @@ const struct mf_dynamic *dynamic_find(const struct runtime *rt, uint32_t gen,
 		    strcmp(d->name, s->name) != 0)
 			continue;
 		fd = get_pin(rt, gen, d->id); /* one that no program uses has none */
-		return fd < 0 ? NULL : d;
+		return fd == -ENOENT ? NULL : d;
 	}
 	return NULL;
 }
@@ -225,7 +225,9 @@ int dynamic_delete(const struct runtime *rt, uint32_t gen, const struct mf_dynam
 	for (size_t i = 0; !err && i < s->n_elems; i++) {
 		memset(dm.key, 0, dm.key_size);
 		memcpy(dm.key, s->elems[i].key, s->key_len);
-		bpf_map_delete_elem(dm.fd, dm.key); /* it may have gone by itself */
+		err = bpf_map_delete_elem(dm.fd, dm.key);
+		if (err == -ENOENT) /* it may have gone by itself */
+			err = 0;
 	}
 	return err;
 }

@@ -156,10 +156,13 @@ int elem_states_begin(struct runtime *rt, const struct manifest *m, uint32_t gen
 		      const struct ruleset *rs, const struct ir *ir, struct diags *ds)
 {
 	struct elem_uses CLEANUP(elem_uses_close) u = { 0 };
-	int err = 0;
+	int err;
 
 	elem_states_forget(rt);
-	if (!elem_states_any(m) || !elem_uses_open(rt, gen_current(rt), false, &u))
+	if (!elem_states_any(m))
+		return 0;
+	err = elem_uses_open(rt, gen_current(rt), false, &u);
+	if (err == -ENOENT)
 		return 0;
 	for (uint32_t i = 0; !err && i < ir->n_sets; i++) {
 		const struct ir_set *set = ir->sets[i];
@@ -268,14 +271,13 @@ static int note_named(const struct manifest *m, struct elem_uses *u, struct diag
 	return err;
 }
 
-void elem_states_note_known(struct runtime *rt, uint32_t gen, const struct manifest *m,
-			    const struct ruleset *rs)
+int elem_states_note_known(struct runtime *rt, uint32_t gen, const struct manifest *m,
+			   const struct ruleset *rs)
 {
 	struct elem_uses CLEANUP(elem_uses_close) u = { 0 };
+	int err = elem_states_any(m) ? elem_uses_open(rt, gen, true, &u) : 0;
 
-	if (!elem_states_any(m) || !elem_uses_open(rt, gen, true, &u))
-		return;
-	for (uint32_t i = 0; i < m->n_sets; i++) {
+	for (uint32_t i = 0; u.array && i < m->n_sets; i++) {
 		const struct mf_set *mf = &m->sets[i];
 		const struct table *t = ruleset_find_table(rs, mf->family, mf->table);
 		const struct set *s = t ? table_find_set(t, mf->name) : NULL;
@@ -283,16 +285,16 @@ void elem_states_note_known(struct runtime *rt, uint32_t gen, const struct manif
 		if (mf->n_kinds && s && mf->id < u.n)
 			note_identity(rt, &u.array[mf->id], mf->id, s);
 	}
+	return err == -ENOENT ? 0 : err;
 }
 
 int elem_states_note_handles(struct runtime *rt, uint32_t gen, const struct manifest *m,
 			     struct diags *ds)
 {
 	struct elem_uses CLEANUP(elem_uses_close) u = { 0 };
+	int err = elem_states_any(m) ? elem_uses_open(rt, gen, true, &u) : -ENOENT;
 
-	if (!elem_states_any(m) || !elem_uses_open(rt, gen, true, &u))
-		return 0;
-	return note_named(m, &u, ds);
+	return err == -ENOENT ? 0 : err ? err : note_named(m, &u, ds);
 }
 
 void elem_states_note_given(struct runtime *rt, const struct manifest *m, const struct ruleset *rs,
@@ -302,7 +304,7 @@ void elem_states_note_given(struct runtime *rt, const struct manifest *m, const 
 	const struct table *t;
 	const struct set *s;
 
-	if (!elem_states_any(m) || !elem_uses_open(rt, gen_current(rt), true, &u))
+	if (!elem_states_any(m) || elem_uses_open(rt, gen_current(rt), true, &u) < 0)
 		return;
 	list_for_each(t, &rs->tables, node)
 		list_for_each(s, &t->sets, node)

@@ -141,10 +141,9 @@ void elem_uses_close(struct elem_uses *u)
 		munmap(u->array, u->size);
 }
 
-bool elem_uses_open(const struct runtime *rt, uint32_t gen, bool writable, struct elem_uses *ret)
+int elem_uses_open(const struct runtime *rt, uint32_t gen, bool writable, struct elem_uses *ret)
 {
-	ret->array = sets_use_map(rt, gen, writable, &ret->n, &ret->size);
-	return ret->array;
+	return sets_use_map(rt, gen, writable, &ret->array, &ret->n, &ret->size);
 }
 
 static bool in_table(const struct mf_set *mf, const struct table *t)
@@ -172,7 +171,7 @@ bool elem_states_same_set(const struct runtime *rt, const struct mf_set *mf, con
 {
 	struct elem_uses CLEANUP(elem_uses_close) u = { 0 };
 
-	return elem_uses_open(rt, gen_current(rt), false, &u) && elem_uses_same(&u, mf, s);
+	return elem_uses_open(rt, gen_current(rt), false, &u) == 0 && elem_uses_same(&u, mf, s);
 }
 
 bool elem_states_any(const struct manifest *m)

@@ -48,7 +48,8 @@ struct elem_uses { /* of a generation: struct set_use by set id */
 };
 
 void elem_uses_close(struct elem_uses *u);
-bool elem_uses_open(const struct runtime *rt, uint32_t gen, bool writable, struct elem_uses *ret);
+/* -ENOENT: there is none. */
+int elem_uses_open(const struct runtime *rt, uint32_t gen, bool writable, struct elem_uses *ret);
 /* Is @mf's map that of this very set? */
 bool elem_uses_same(const struct elem_uses *u, const struct mf_set *mf, const struct set *s);
 /* Its elements were made anew, with all that was in the map. */

@@ -187,10 +187,13 @@ int elem_states_overlay(struct runtime *rt, const struct manifest *m, struct rul
 	struct elem_uses CLEANUP(elem_uses_close) u = { 0 };
 	struct table *t;
 	struct set *s;
-	int err = 0;
+	int err;
 
 	elem_states_forget_shown(rt);
-	if (!elem_states_any(m) || !elem_uses_open(rt, gen_current(rt), false, &u))
+	if (!elem_states_any(m))
+		return 0;
+	err = elem_uses_open(rt, gen_current(rt), false, &u);
+	if (err == -ENOENT)
 		return 0;
 	list_for_each(t, &rs->tables, node) {
 		list_for_each(s, &t->sets, node) {

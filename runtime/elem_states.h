@@ -24,8 +24,8 @@ void elem_states_carry(struct runtime *rt);
 void elem_states_forget(struct runtime *rt); /* what elem_states_begin() noted for that */
 void elem_states_forget_shown(struct runtime *rt); /* what elem_states_overlay() did */
 /* Which sets those of @m are, as far as the model's rules and sets have handles by now. */
-void elem_states_note_known(struct runtime *rt, uint32_t gen, const struct manifest *m,
-			    const struct ruleset *rs);
+int elem_states_note_known(struct runtime *rt, uint32_t gen, const struct manifest *m,
+			   const struct ruleset *rs);
 /* The same of sets that the batch made, now that all is committed. */
 int elem_states_note_handles(struct runtime *rt, uint32_t gen, const struct manifest *m,
 			     struct diags *ds);

@@ -25,6 +25,7 @@ struct update {
 	struct manifest *m;
 	uint32_t gen;
 	struct elem_batch says;
+	bool half; /* what taking over cannot do was not done */
 	struct batch rewritten; /* for sets that packets change; data NULL: there is none */
 };
 
@@ -224,19 +225,30 @@ static int update_begin(struct update *u)
 	return err;
 }
 
-static int update_maps(struct update *u, const struct batch *b)
+/* What of maps of sets that packets change is not done is done by nobody: they are the truth. */
+static int update_dynamic(struct update *u, on_dynamic fn)
 {
 	bool any;
-	int err = u->says.adds ? apply_all(u, target_add) : 0;
+	int err = each_dynamic(u, fn, &any);
+
+	if (err)
+		err = each_dynamic(u, fn, &any);
+	u->half = err;
+	return err;
+}
+
+static int update_maps(struct update *u, const struct batch *b)
+{
+	int err = u->says.adds ? update_dynamic(u, dynamic_add) : 0;
 
 	if (!err && u->says.adds)
-		err = each_dynamic(u, dynamic_add, &any);
+		err = apply_all(u, target_add);
 	if (!err && u->says.deletes && u->says.adds)
 		err = elem_batch_read(&u->says, b, NFT_MSG_DELSETELEM, u->ds);
 	if (!err && u->says.deletes)
-		err = apply_all(u, target_delete);
+		err = update_dynamic(u, dynamic_delete);
 	if (!err && u->says.deletes)
-		err = each_dynamic(u, dynamic_delete, &any);
+		err = apply_all(u, target_delete);
 	return err;
 }
 
@@ -252,6 +264,9 @@ static int update_run(struct update *u, const struct batch *b)
 	rt_stop_at("elements");
 	err = update_maps(u, b);
 	rt_stop_at("mapped");
+	if (u->half)
+		return rt_error(u->ds, err, "the kernel's set has what it was told, but the programs do not: "
+				"the same command again may do it");
 	if (!err)
 		err = dump_generation(&now);
 	if (err || now > u->says.sets->generation + 1)
@@ -287,6 +302,6 @@ int rt_update(struct runtime *rt, struct ruleset *heads, const struct batch *b, 
 		return err == -ENOMEM || err == -EAGAIN ? err : -EOPNOTSUPP;
 	u.ds = ds;
 	err = update_run(&u, b);
-	*ret_in_kernel = !err || err == -ERESTART;
+	*ret_in_kernel = !err || err == -ERESTART || u.half;
 	return err;
 }

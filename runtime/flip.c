@@ -122,6 +122,16 @@ static void wait_programs(void)
 		usleep(100000);
 }
 
+static int carry_counters(struct takeover *tk)
+{
+	return counters_carry(tk->rt, tk->old, tk->state.current, tk->gen, tk->m, tk->ds);
+}
+
+static int carry_states(struct takeover *tk)
+{
+	return states_carry(tk->rt, tk->old, tk->gen, tk->ds);
+}
+
 int takeover_flip(struct takeover *tk)
 {
 	int err = 0;
@@ -137,13 +147,16 @@ int takeover_flip(struct takeover *tk)
 	}
 	gen_flip(tk->rt, tk->gen);
 	rt_stop_at("flipped");
-	/* From here on nothing may fail: the new rules decide. */
+	/* The new rules decide: no way back. */
+	tk->begun = true;
+	for (size_t i = 0; i < tk->rt->n_roots; i++)
+		tk->rt->roots[i].fresh = false;
 	wait_programs();
 	if (tk->state.current && tk->m)
-		err = counters_carry(tk->rt, tk->old, tk->state.current, tk->gen, tk->m, tk->ds);
-	if (!err && tk->m)
-		err = states_carry(tk->rt, tk->old, tk->gen, tk->ds);
-	if (!err)
-		elem_states_carry(tk->rt);
-	return err;
+		takeover_try(tk, carry_counters, "what was counted while the rules changed is lost");
+	if (tk->m)
+		takeover_try(tk, carry_states,
+			     "what limits and quotas took while the rules changed is lost");
+	elem_states_carry(tk->rt);
+	return 0;
 }

@@ -98,14 +98,11 @@ bool gen_is_lost(const struct runtime *rt)
 {
 	uint32_t now = gen_current(rt);
 	bool decides = false;
-	int fd;
+	int AUTO_CLOSE fd = -1;
 
-	if (!now)
+	/* What cannot be read for another reason is told by who reads it. */
+	if (!now || gen_get(rt, now, "manifest", &fd) != -ENOENT)
 		return false;
-	if (gen_get(rt, now, "manifest", &fd) == 0) {
-		close(fd);
-		return false;
-	}
 	for (size_t i = 0; i < rt->n_roots; i++)
 		decides |= root_decides(&rt->roots[i], now & 1);
 	return decides;

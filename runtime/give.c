@@ -11,6 +11,7 @@
 #include "takeover.h"
 
 #define MAX_ATTEMPTS 10 /* at a ruleset that others keep changing */
+#define MAX_FAILURES 3	/* of other kinds, when part of it is done */
 
 static bool has_state(const struct runtime *rt)
 {
@@ -20,7 +21,7 @@ static bool has_state(const struct runtime *rt)
 	return rt->words || rt->n_roots || (gen_list(rt, &gens, &n) == 0 && n);
 }
 
-static int give_once(struct runtime *rt, struct diags *ds)
+static int give_once(struct runtime *rt, struct diags *ds, bool *ret_begun)
 {
 	struct ruleset CLEANUP(ruleset_freep) *rs = NULL;
 	struct rt_plan plan = { 0 };
@@ -36,15 +37,22 @@ static int give_once(struct runtime *rt, struct diags *ds)
 		err = takeover_fill(&tk);
 	if (!err)
 		err = takeover_run(&tk);
+	*ret_begun = tk.begun;
 	return err;
 }
 
 int rt_give(struct runtime *rt, struct diags *ds)
 {
-	int err = has_state(rt) ? -ERESTART : 0;
+	int err = has_state(rt) ? -ERESTART : 0, failures = 0;
+	bool begun = true;
 
-	for (int i = 0; err == -ERESTART && i < MAX_ATTEMPTS; i++)
-		err = give_once(rt, ds);
+	for (int i = 0; err && i < MAX_ATTEMPTS; i++) {
+		diags_lower(ds);
+		err = give_once(rt, ds, &begun);
+		failures += err != -ERESTART;
+		if (err != -ERESTART && (!begun || failures == MAX_FAILURES))
+			break;
+	}
 	if (err == -ERESTART) {
 		diag_add(ds, DIAG_ERROR, "busy", NULL,
 			 "the ruleset is being changed by others all the time; try again");

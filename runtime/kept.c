@@ -132,7 +132,7 @@ void sets_keep(const struct runtime *rt, uint32_t ruleset, const struct ir *ir)
 	diags_init(&quiet);
 	if (manifest_read(rt, gen_current(rt), &quiet, &m) == 0 && m->format == MANIFEST_FORMAT &&
 	    strcmp(m->version, PACKAGE_VERSION) == 0)
-		use = sets_use_map(rt, gen_current(rt), false, &n_use, &size);
+		sets_use_map(rt, gen_current(rt), false, &use, &n_use, &size); /* else all are made anew */
 	diags_fini(&quiet);
 	for (uint32_t i = 0; use && i < ir->n_sets; i++) {
 		struct ir_set *s = ir->sets[i];

@@ -15,6 +15,7 @@
 #include "takeover.h"
 
 #define MAX_ATTEMPTS 5 /* at taking over what others change meanwhile */
+#define MAX_FAILURES 3 /* of other kinds, the first one among them */
 
 static bool could_be_bpf(const struct chain *c)
 {
@@ -118,8 +119,12 @@ static int fill(struct takeover *tk, const struct rt_load_options *opt)
 	tk->ds = &why;
 	err = takeover_fill(tk);
 	tk->ds = ds;
+	if (err && !why.count[DIAG_ERROR])
+		rt_error(&why, err, "programs cannot be put in place");
 	if (err && err != -ENOMEM)
 		err = fill_without(tk, opt, &why);
+	else if (err)
+		diags_move(ds, &why);
 	diags_fini(&why);
 	return err;
 }
@@ -158,26 +163,40 @@ static int load_once(struct takeover *tk, const struct rt_load_options *opt)
 	return err;
 }
 
-/* The batch is in, but then somebody else changed the ruleset: what is now is taken over. */
-static int take_again(struct runtime *rt, const struct rt_load_options *opt, struct diags *ds)
+static int take_once(struct runtime *rt, const struct rt_load_options *opt, struct diags *ds)
 {
-	int err = -ERESTART;
+	struct ruleset CLEANUP(ruleset_freep) *rs = NULL;
+	struct rt_plan CLEANUP(rt_plan_fini) plan = { 0 };
+	struct takeover CLEANUP(takeover_fini) tk = { .rt = rt, .ds = ds, .plan = &plan };
+	int err = rt_model(rt, ds, &rs);
 
-	for (int i = 0; err == -ERESTART && i < MAX_ATTEMPTS; i++) {
-		struct ruleset CLEANUP(ruleset_freep) *rs = NULL;
-		struct rt_plan CLEANUP(rt_plan_fini) plan = { 0 };
-		struct takeover CLEANUP(takeover_fini) tk = { .rt = rt, .ds = ds, .plan = &plan };
+	tk.rs = rs;
+	return err ? err : load_once(&tk, opt);
+}
 
-		err = rt_model(rt, ds, &rs);
-		tk.rs = rs;
-		if (!err)
-			err = load_once(&tk, opt);
+/*
+ * The batch is in, but then somebody else changed the ruleset, or something failed: what is now is
+ * taken over, as the next load would do.
+ */
+static int take_again(struct runtime *rt, const struct rt_load_options *opt, int err,
+		      struct diags *ds)
+{
+	int failures = err != -ERESTART;
+
+	for (int i = 0; err && failures < MAX_FAILURES && i < MAX_ATTEMPTS; i++) {
+		diags_lower(ds);
+		err = take_once(rt, opt, ds);
+		failures += err && err != -ERESTART;
 	}
 	if (err == -ERESTART)
 		diag_add(ds, DIAG_ERROR, "busy", NULL,
 			 "the ruleset is being changed by others all the time; it is loaded, but "
 			 "some chains may be enforced twice: try nft-bpf take");
-	return err == -ERESTART ? -EBUSY : err;
+	else if (err)
+		diag_add(ds, DIAG_ERROR, "unfinished", NULL,
+			 "the kernel has the ruleset, but not all of it is done (%s): nft-bpf sync "
+			 "goes on; until then old rules may be enforced, too", strerror(-err));
+	return err == -ERESTART ? -EBUSY : err == -EINVAL ? -EIO : err;
 }
 
 int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
@@ -194,8 +213,8 @@ int rt_load(struct runtime *rt, struct ruleset *rs, const struct batch *b,
 	tk.batch = !b || !b->len ? NULL : batch.data ? &batch : b;
 	err = opt->check ? check_only(&tk, opt) : load_once(&tk, opt);
 	ret->unchanged = !tk.begun;
-	if (err == -ERESTART && tk.begun)
-		err = take_again(rt, opt, ds);
+	if (err && tk.begun)
+		err = take_again(rt, opt, err, ds);
 	/* Refused because of --require-bpf: the plan says which chains, and why. */
 	if (err && !(err == -EOPNOTSUPP && opt->require_bpf))
 		return err;

@@ -213,20 +213,24 @@ void sets_close_object(struct bpf_object *obj)
 		bpf_object__close(obj);
 }
 
-struct set_use *sets_use_map(const struct runtime *rt, uint32_t gen, bool writable, uint32_t *ret_n,
-			     size_t *ret_size)
+int sets_use_map(const struct runtime *rt, uint32_t gen, bool writable, struct set_use **ret, uint32_t *ret_n,
+		 size_t *ret_size)
 {
 	int AUTO_CLOSE fd = -1;
 	uint32_t value;
 	void *map;
+	int err = gen_get(rt, gen, "set_use", &fd);
 
-	if (gen_get(rt, gen, "set_use", &fd) < 0 ||
-	    rt_array_map(fd, writable, &map, ret_size, &value, ret_n) < 0)
-		return NULL;
-	if (value == sizeof(struct set_use))
-		return map;
-	munmap(map, *ret_size);
-	return NULL;
+	if (!err)
+		err = rt_array_map(fd, writable, &map, ret_size, &value, ret_n);
+	if (err)
+		return err;
+	if (value != sizeof(**ret)) {
+		munmap(map, *ret_size);
+		return -ENOENT;
+	}
+	*ret = map;
+	return 0;
 }
 
 /* Of maps that stay, which indexes are free stays too. */
@@ -243,11 +247,11 @@ static int carry_use(const struct runtime *rt, const struct ir *ir, struct set_u
 		if (!s->stays)
 			continue;
 		if (!old)
-			old = sets_use_map(rt, gen_current(rt), false, &n, &size);
-		if (old && s->old_id < n)
-			use[s->id] = old[s->old_id];
-		else
+			err = sets_use_map(rt, gen_current(rt), false, &old, &n, &size);
+		if (!err && s->old_id >= n)
 			err = -ENOENT;
+		if (!err)
+			use[s->id] = old[s->old_id];
 	}
 	if (old)
 		munmap(old, size);

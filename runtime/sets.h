@@ -37,8 +37,8 @@ struct set_use {
 	uint32_t freed[122];
 };
 int sets_make_use(const struct runtime *rt, const struct ir *ir, int *ret_fd);
-/* A generation's; NULL: none. To be unmapped. */
-struct set_use *sets_use_map(const struct runtime *rt, uint32_t gen, bool writable, uint32_t *ret_n,
+/* A generation's, to be unmapped. -ENOENT: it has none. */
+int sets_use_map(const struct runtime *rt, uint32_t gen, bool writable, struct set_use **ret, uint32_t *ret_n,
 			     size_t *ret_size);
 #define SETS_PLACEHOLDER 64 /* bytes of such a map in the object */
 /* Closes an object that may have got such maps. NULL is fine. */

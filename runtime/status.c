@@ -138,31 +138,38 @@ static bool has_other_generation(const struct runtime *rt)
 	return other;
 }
 
-static bool is_own(const struct runtime *rt)
+static int is_own(const struct runtime *rt, bool *ret)
 {
 	uint64_t cookie;
 	ino_t inode;
+	int err = rt_netns_self(&inode, &cookie);
 
-	return rt_netns_self(&inode, &cookie) == 0 && inode == rt->netns;
+	if (!err)
+		*ret = inode == rt->netns;
+	return err;
 }
 
-static bool has_moved_on(const struct runtime *rt)
+static int has_moved_on(const struct runtime *rt, struct diags *ds, bool *ret)
 {
-	uint32_t now;
+	uint32_t now = 0;
+	int err = rt->words ? dump_generation(&now) : 0;
 
-	return rt->words && dump_generation(&now) == 0 &&
-	       now != rt->words[RT_WORD_RULESET].value;
+	if (err)
+		return rt_error(ds, err, "cannot ask for the ruleset's generation");
+	*ret = rt->words && now != rt->words[RT_WORD_RULESET].value;
+	return 0;
 }
 
 int rt_status(struct runtime *rt, struct diags *ds, struct rt_status *ret)
 {
 	struct rt_status CLEANUP(rt_status_fini) st = { .netns = rt->netns };
-	bool own = is_own(rt);
 	struct manifest *m = NULL;
-	int err;
+	bool own = false;
+	int err = is_own(rt, &own);
 
-	err = own ? path_printf(&st.netns_name, "%s", "") :
-		    netns_name(rt->netns, &st.netns_name);
+	if (!err)
+		err = own ? path_printf(&st.netns_name, "%s", "") :
+			    netns_name(rt->netns, &st.netns_name);
 	if (err)
 		return err;
 	st.generation = gen_current(rt);
@@ -173,9 +180,10 @@ int rt_status(struct runtime *rt, struct diags *ds, struct rt_status *ret)
 		return err;
 	st.priv = m;
 	err = m ? fill_from_manifest(rt, m, &st) : 0;
+	if (!err && m && own && !st.unfinished)
+		err = has_moved_on(rt, ds, &st.moved_on);
 	if (err)
 		return err;
-	st.moved_on = m && own && !st.unfinished && has_moved_on(rt);
 	/* What another process is about to change is not damaged. */
 	if (m && !st.foreign && !st.unfinished)
 		look_for_damage(rt, &st);

@@ -75,7 +75,7 @@ int tables_note_handles(struct runtime *rt, uint32_t gen, uint32_t ruleset, stru
 	int err = open_ids(rt, gen, true, &ids, &n, &size);
 
 	if (err) /* removed by somebody: names have to do */
-		return 0;
+		return err == -ENOENT ? 0 : err;
 	err = dump_ruleset(&opt, ds, &rs);
 	/* Of a later ruleset tables may not be the ones that the batch made. */
 	for (uint32_t i = 0; !err && rs->generation == ruleset && i < n; i++)
@@ -91,9 +91,10 @@ int tables_read(const struct runtime *rt, uint32_t gen, struct manifest *m)
 	struct mf_table_id *ids;
 	uint32_t n = 0;
 	size_t size;
+	int err = open_ids(rt, gen, false, &ids, &n, &size);
 
-	if (open_ids(rt, gen, false, &ids, &n, &size) < 0)
-		return 0;
+	if (err)
+		return err == -ENOENT || err == -EINVAL ? 0 : err;
 	m->ids = malloc(MAX(n, 1u) * sizeof(*ids));
 	if (m->ids) {
 		memcpy(m->ids, ids, n * sizeof(*ids));

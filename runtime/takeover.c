@@ -195,7 +195,7 @@ int takeover_fill(struct takeover *tk)
 			err = elem_states_begin(tk->rt, tk->state.current, tk->gen, tk->rs,
 						tk->plan->lowered.ir, tk->ds);
 		if (!err)
-			elem_states_note_known(tk->rt, tk->gen, tk->m, tk->rs);
+			err = elem_states_note_known(tk->rt, tk->gen, tk->m, tk->rs);
 		if (!err)
 			err = tables_make(tk->rt, tk->gen, tk->rs, tk->ds);
 		if (!err)
@@ -270,6 +270,44 @@ static int drop(struct takeover *tk)
 	return 0;
 }
 
+void takeover_try(struct takeover *tk, int (*step)(struct takeover *tk), const char *lost)
+{
+	struct diags said, *ds = tk->ds;
+	int err;
+
+	diags_init(&said);
+	tk->ds = &said;
+	err = step(tk);
+	if (err) {
+		diags_fini(&said);
+		err = step(tk);
+	}
+	tk->ds = ds;
+	diags_lower(&said);
+	diags_move(ds, &said);
+	if (err)
+		diag_add(ds, DIAG_WARNING, "run-time", NULL, "%s (%s)", lost, strerror(-err));
+}
+
+static int note_tables(struct takeover *tk)
+{
+	return tables_note_handles(tk->rt, tk->gen, tk->ruleset, tk->ds);
+}
+
+static int note_sets(struct takeover *tk)
+{
+	int err = dynamic_note_handles(tk->rt, tk->gen, tk->m, tk->ds);
+
+	return elem_states_note_handles(tk->rt, tk->gen, tk->m, tk->ds) ?: err;
+}
+
+static int change_dynamic_sets(struct takeover *tk)
+{
+	return dynamic_commit(tk->rt, tk->gen, tk->plan->lowered.ir, tk->ds);
+}
+
+#define BY_NAME "are known by their names alone until the next load"
+
 int takeover_run(struct takeover *tk)
 {
 	double begin = ms_now();
@@ -280,9 +318,10 @@ int takeover_run(struct takeover *tk)
 	nlsock_linger(true);
 	err = tk->batch ? takeover_commit(tk, tk->batch) : 0;
 	if (!err && tk->batch && tk->m)
-		err = tables_note_handles(tk->rt, tk->gen, tk->ruleset, tk->ds);
+		takeover_try(tk, note_tables, "tables " BY_NAME);
 	if (!err)
-		err = dynamic_commit(tk->rt, tk->gen, tk->plan->lowered.ir, tk->ds);
+		takeover_try(tk, change_dynamic_sets,
+			     "not all elements of sets that packets change are as in the kernel");
 	rt_stop_at("committed");
 	if (!err)
 		err = takeover_wake(tk);
@@ -298,9 +337,7 @@ int takeover_run(struct takeover *tk)
 	if (!err)
 		err = takeover_unhook(tk);
 	if (!err && tk->m)
-		err = dynamic_note_handles(tk->rt, tk->gen, tk->m, tk->ds);
-	if (!err && tk->m)
-		err = elem_states_note_handles(tk->rt, tk->gen, tk->m, tk->ds);
+		takeover_try(tk, note_sets, "sets " BY_NAME);
 	rt_stop_at("parked");
 	if (!err)
 		tk->rt->words[RT_WORD_RULESET].value = tk->ruleset;

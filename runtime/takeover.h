@@ -54,16 +54,21 @@ struct takeover {
 	struct manifest *m; /* of the new generation */
 	uint32_t old, gen;
 	uint32_t ruleset; /* the kernel's ruleset generation as we left it */
-	bool begun;	  /* the kernel's ruleset was changed: there is no way back but to go on */
+	bool begun; /* something was committed, or flipped: there is no way back but to go on */
 };
 /* Programs and pins of the new generation; nothing decides by them yet. */
 int takeover_fill(struct takeover *tk);
 /*
- * The rest, behind takeover_fill(). -ERESTART: somebody else changed the ruleset; when tk->begun,
- * the batch is in and what is left is to take over the ruleset as it is then.
+ * The rest, behind takeover_fill(). -ERESTART: somebody else changed the ruleset. Of any error when
+ * tk->begun: the batch is in, and what is left is to take over the ruleset as it is then.
  */
 int takeover_run(struct takeover *tk);
 void takeover_fini(struct takeover *tk);
+/*
+ * Behind the commit: a step without which the rest can be done. If it fails, and fails again, that and
+ * what comes of it (@lost) are warnings. What failed must not have been begun.
+ */
+void takeover_try(struct takeover *tk, int (*step)(struct takeover *tk), const char *lost);
 /* Before roots are attached: makes the namespace's state, and removes what dead processes left. */
 int takeover_prepare(struct takeover *tk);
 /* Removes roots that this process attached, and the generation in the making. */

@@ -77,11 +77,21 @@ static int follow_generation(struct takeover *tk)
 	int err = dump_generation(&now);
 
 	if (err)
+		err = dump_generation(&now);
+	if (err)
 		return rt_error(tk->ds, err, "cannot ask for the ruleset's generation");
 	if (now != next && now != tk->ruleset)
 		return -ERESTART;
 	tk->ruleset = now;
 	return 0;
+}
+
+static int note_rules(struct takeover *tk)
+{
+	int err = counters_note_handles(tk->rt, tk->gen, tk->m, tk->rs, tk->ds);
+
+	err = states_note_handles(tk->rt, tk->gen, tk->rs, tk->ds) ?: err;
+	return elem_states_note_known(tk->rt, tk->gen, tk->m, tk->rs) ?: err;
 }
 
 int takeover_commit(struct takeover *tk, const struct batch *b)
@@ -105,14 +115,10 @@ int takeover_commit(struct takeover *tk, const struct batch *b)
 	if (err)
 		return err;
 	err = follow_generation(tk);
-	/* What a killed process had not yet noted is found by position: no reason to stop. */
-	if (!err && tk->m)
-		err = counters_note_handles(tk->rt, tk->gen, tk->m, tk->rs, tk->ds);
-	if (!err && tk->m)
-		err = states_note_handles(tk->rt, tk->gen, tk->rs, tk->ds);
-	if (!err && tk->m)
-		elem_states_note_known(tk->rt, tk->gen, tk->m, tk->rs);
-	return err;
+	if (err || !tk->m)
+		return err;
+	takeover_try(tk, note_rules, "what rules count is known by their positions until the next load");
+	return 0;
 }
 
 static int commit_builder(struct takeover *tk, struct batch_builder *bb)
@@ -139,6 +145,8 @@ int takeover_give_objects(struct takeover *tk)
 	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
 	int err = bb ? park_give_objects(tk->rt, tk->rs, tk->plan, bb, tk->ds) : -ENOMEM;
 
+	if (!err && !batch_builder_is_empty(bb) && tk->state.current)
+		err = counters_note_objects(tk->rt, tk->state.current, tk->rs, tk->ds);
 	return err ? err : commit_builder(tk, bb);
 }
 
