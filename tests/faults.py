@@ -230,7 +230,7 @@ ALL = RULES + ("chains", "pins", "ill")
 # Kinds whose calls are less of a danger: so many times fewer of them are tried.
 FEWER = {"bpf": 1, "netlink": 2, "file": 4, "process": 4, "memory": 1}
 ERRORS = {
-    "bpf": [errno.ENOMEM, errno.EPERM, errno.E2BIG, errno.EBUSY, errno.EINVAL],
+    "bpf": [errno.ENOMEM, errno.EPERM, errno.E2BIG, errno.EBUSY, errno.EMFILE],
     "netlink": [errno.ENOBUFS, errno.EINTR, errno.ENOMEM, errno.EPERM],
     "file": [errno.ENOSPC, errno.EROFS, errno.EMFILE],
     "memory": [errno.ENOMEM],
