@@ -21,7 +21,7 @@ struct nb_dyn_head { /* struct dyn_head */
 };
 
 enum { ANEW = 1, GOING = 2 }; /* expires, claimed: to begin anew; to be deleted */
-enum { TRIES = 16, E_NOMEM_FULL = -7 /* E2BIG */, E_EXIST = -17 };
+enum { DYNSET_TRIES = 16, E_NOMEM_FULL = -7 /* E2BIG */, E_EXIST = -17 };
 
 NB_INLINE __u64 nb_expires(struct nb_elem *e)
 {
@@ -95,7 +95,7 @@ NB_API void *nb_dyn_add(void *map, struct nb_dyn_head *head, const void *key, __
 	struct nb_elem *e = NULL;
 
 	init[0] = timeout ? now + timeout : 0;
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < DYNSET_TRIES; i++) {
 		__u64 expires;
 		long err;
 

@@ -3,10 +3,9 @@
  * exthdr: where IPv6 extension headers, TCP options and IPv4 options are. Each is found by a
  * function of its own that walks headers with bpf_loop(), verified once however many rules use it.
  */
-#include "nb.h"
+#include "exthdr.h"
 
-enum { HDR_HOP = 0, HDR_ROUTING = 43, HDR_FRAGMENT = 44, HDR_AUTH = 51, HDR_DEST = 60 };
-enum { IPV4_FIXED = 20, IPV6_FIXED = 40, TCP = 6, TCP_FIXED = 20, OPTIONS_MAX = 40 };
+enum { TCP = 6, TCP_FIXED = 20, OPTIONS_MAX = 40 };
 
 #define NOT_FOUND 0xffffffffu
 
@@ -17,15 +16,9 @@ struct hdr_walk {
 	__u32 at, proto, target, found;
 };
 
-static bool is_extension(__u32 proto)
-{
-	return proto == HDR_HOP || proto == HDR_ROUTING || proto == HDR_FRAGMENT ||
-	       proto == HDR_AUTH || proto == HDR_DEST;
-}
-
 static long hdr_step(__u64 i, struct hdr_walk *w)
 {
-	const bool is_ext = is_extension(w->proto);
+	const bool is_ext = nb_is_extension(w->proto);
 	__u32 need = w->proto == HDR_ROUTING || w->proto == HDR_FRAGMENT ? 4 : 2;
 	struct bpf_dynptr d;
 	__u8 hdr[4] = {};

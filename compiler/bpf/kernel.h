@@ -45,6 +45,7 @@ enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 
 enum { NF_DROP = 0, NF_ACCEPT = 1 };
 enum { NFPROTO_IPV4 = 2, NFPROTO_IPV6 = 10 };
+enum { TCP_TIME_WAIT = 6, TCP_NEW_SYN_RECV = 12 };
 enum { ETH_ALEN = 6, ETH_HLEN = 14, VLAN_HLEN = 4 };
 
 /* UAPI, opaque: a dynptr is two words of the verifier's own. */

@@ -5,7 +5,7 @@
  */
 #include "nb.h"
 
-enum { TRIES = 128 };
+enum { LIMIT_TRIES = 128 };
 
 struct nb_limit_state {
 	__s64 empty; /* compiler/expr/limit.c */
@@ -20,7 +20,7 @@ NB_GLOBAL int nb_limit_take(struct nb_limit_state *state, __u64 cost, __u64 max)
 {
 	if (!state)
 		return 0;
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < LIMIT_TRIES; i++) {
 		const __s64 empty = *(volatile __s64 *)&state->empty;
 		const __s64 now = bpf_ktime_get_ns();
 		__u64 tokens = now > empty ? now - empty : 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the BPF side of the compiler shares: the packet as rules see it, and the calling forms of
- * helpers. Everything here is compiled to bitcode, linked into each module and inlined; the rule
- * logic that calls it comes from compiler/emit.
+ * helpers. Everything here is compiled to bitcode, all helpers as one unit (so names are not used
+ * twice); what rules call is read into their module and inlined. The rule logic that calls it comes
+ * from compiler/emit.
  *
  * A value of width w is passed in chunks: chunk i holds bytes 8i … 8i+7 (fewer in the last one) of
  * the nf_tables register, read as a big-endian integer. So widths up to 8 are one plain number.
@@ -57,6 +58,8 @@ struct nb_pkt {
 	struct nb_frame *frame;
 	__u8 pf; /* a constant in every program */
 };
+
+enum { IPV4_FIXED = 20, IPV6_FIXED = 40 }; /* bytes of a header without options */
 
 #define NB_L4_UNKNOWN 0x100	 /* l4proto: a truncated chain of IPv6 headers */
 #define NB_TH_NONE    0x7fff0000 /* th: none (unknown, or a later fragment); beyond every packet */

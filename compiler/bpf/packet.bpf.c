@@ -12,8 +12,6 @@
 char _license[] SEC("license") = "GPL"; /* kfuncs are for GPL programs only */
 
 enum {
-	IPV4_FIXED = 20,
-	IPV6_FIXED = 40,
 	ETH_PROTO = 12,	     /* offset of h_proto */
 	VLAN_ETH_FIXED = 18, /* struct vlan_ethhdr */
 	MAC_UNSET = 0xffff,

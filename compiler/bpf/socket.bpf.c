@@ -5,8 +5,6 @@
  */
 #include "nb.h"
 
-enum { TCP_TIME_WAIT = 6, TCP_NEW_SYN_RECV = 12 };
-
 /* A full socket of this namespace, or NULL. */
 NB_INLINE const struct sock *packet_sock(struct bpf_nf_ctx *ctx)
 {

@@ -2,9 +2,7 @@
 /*
  * Where the transport header is and what it is: nft_set_pktinfo_ipv4(), nft_set_pktinfo_ipv6().
  */
-#include "nb.h"
-
-enum { HDR_HOP = 0, HDR_ROUTING = 43, HDR_FRAGMENT = 44, HDR_AUTH = 51, HDR_NONE = 59, HDR_DEST = 60 };
+#include "exthdr.h"
 
 #define IPV4_OFFSET_MASK 0x1fff
 #define IPV6_OFFSET_MASK 0xfff8
@@ -17,12 +15,6 @@ NB_API __u32 nb_l4proto(struct nb_pkt *p)
 NB_API __u32 nb_th(struct nb_pkt *p)
 {
 	return p->frame->th;
-}
-
-NB_INLINE bool is_extension(__u32 proto) /* that the walk goes past, or may end at */
-{
-	return proto == HDR_HOP || proto == HDR_ROUTING || proto == HDR_FRAGMENT ||
-	       proto == HDR_AUTH || proto == HDR_DEST;
 }
 
 struct walk {
@@ -38,7 +30,7 @@ static long walk_step(__u64 i, struct walk *w)
 	__u8 hdr[4] = {};
 	__u32 frag;
 
-	if (!is_extension(w->proto))
+	if (!nb_is_extension(w->proto))
 		return 1;
 	w->failed = true; /* until this header has been read */
 	if (bpf_dynptr_from_skb(w->skb, 0, &d) || bpf_dynptr_read(hdr, 2, &d, w->at, 0))
@@ -53,7 +45,7 @@ static long walk_step(__u64 i, struct walk *w)
 			return 1;
 		frag = (__u32)hdr[2] << 8 | hdr[3];
 		if (frag & IPV6_OFFSET_MASK) {
-			if (is_extension(hdr[0]))
+			if (nb_is_extension(hdr[0]))
 				return 1; /* -ENOENT */
 			w->failed = false;
 			w->later_frag = true;
@@ -101,7 +93,7 @@ NB_API void nb_transport_init(struct nb_pkt *p)
 	} else {
 		l4proto = nb_get(data + 6, 1);
 		th = 40;
-		if (__builtin_expect(is_extension(l4proto), 0)) {
+		if (__builtin_expect(nb_is_extension(l4proto), 0)) {
 			__u64 both = nb_ipv6_walk(p->ctx);
 
 			l4proto = both;
