@@ -104,6 +104,7 @@ struct set_elem {
 	uint64_t expiration; /* ms left at dump; 0: none given */
 	struct exprs exprs;  /* stateful expressions: counter, limit… */
 	bool fresh;	     /* made by the batch: takes nothing over from one of that key */
+	bool counted;	     /* keeps more than the kernel's own: with what programs counted */
 	struct blob userdata;
 };
 
@@ -131,7 +132,7 @@ struct set {
 	void *index; /* private to ruleset_set.c */
 	bool elems_known; /* false: the dump left elements out */
 	bool elsewhere;	  /* elements are those of a BPF map: the kernel's own set lags behind */
-	bool counted;	  /* elements keep more than the kernel's own: with what programs counted */
+	bool counted;	  /* some of them are */
 	bool changed;	  /* the batch made or deleted elements */
 };
 

@@ -108,38 +108,138 @@ void batch_set_dormant(struct batch_builder *bb, const struct table *t, bool dor
 	end(bb);
 }
 
-/* ---- what is bound to a rule ---- */
+/* ---- elements ---- */
 
-static void add_elems(struct batch_builder *bb, const struct set *s)
+struct elem_array {
+	const struct set_elem **array;
+	size_t n;
+};
+
+static void elem_array_fini(struct elem_array *ea)
+{
+	free(ea->array);
+}
+
+static bool is_end(const struct set_elem *e)
+{
+	return e->flags & NFT_SET_ELEM_INTERVAL_END;
+}
+
+/* A tree of intervals, of which each end is an element. */
+static bool is_tree(const struct set *s)
+{
+	return s->flags & NFT_SET_INTERVAL && !(s->flags & NFT_SET_CONCAT);
+}
+
+/* The end of an interval before the start of the next; the catch-all element last. */
+static int compare_elems(const void *a, const void *b, void *set)
+{
+	const struct set_elem *x = *(const struct set_elem *const *)a;
+	const struct set_elem *y = *(const struct set_elem *const *)b;
+	int d;
+
+	if (!x->key || !y->key)
+		return !x->key - !y->key;
+	d = memcmp(x->key, y->key, ((const struct set *)set)->key_len);
+	return d ? d : is_end(y) - is_end(x);
+}
+
+/*
+ * Trees in ascending order: __nft_rbtree_insert() looks for an overlap from the next higher element
+ * down to the next lower one of this transaction, and meets all that the transaction deleted between.
+ * From the top, as the kernel lists them, each insertion would meet all deleted elements that are left.
+ * Others in the model's, which is that of the kernel's list.
+ */
+static bool elem_array_init(struct elem_array *ea, const struct set *s)
+{
+	ea->array = malloc(MAX(s->n_elems, (size_t)1) * sizeof(*ea->array));
+	if (!ea->array)
+		return false;
+	for (; ea->n < s->n_elems; ea->n++)
+		ea->array[ea->n] = &s->elems[ea->n];
+	if (is_tree(s))
+		qsort_r(ea->array, ea->n, sizeof(*ea->array), compare_elems, (void *)s);
+	return true;
+}
+
+/* Only those that were counted; an interval's start counts, and has its end with it. */
+static void only_counted(struct elem_array *ea)
+{
+	bool with_end = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ea->n; i++) {
+		const struct set_elem *e = ea->array[i];
+		bool wanted = is_end(e) ? with_end : e->counted;
+
+		with_end = wanted && !is_end(e);
+		if (wanted)
+			ea->array[n++] = e;
+	}
+	ea->n = n;
+}
+
+static void begin_elems(struct batch_builder *bb, int type, const struct set *s)
+{
+	begin(bb, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0, s->table);
+	nlbuf_put_str(&bb->messages, NFTA_SET_ELEM_LIST_TABLE, s->table->name);
+	nlbuf_put_str(&bb->messages, NFTA_SET_ELEM_LIST_SET,
+		      s->flags & NFT_SET_ANONYMOUS ? anonymous_set_name(s) : s->name);
+	if (s->id)
+		nlbuf_put_be32(&bb->messages, NFTA_SET_ELEM_LIST_SET_ID, s->id);
+}
+
+static void put_elems(struct batch_builder *bb, int type, const struct set *s,
+		      const struct elem_array *ea)
 {
 	struct nlbuf *b = &bb->messages;
 	size_t i = 0, nest;
 
-	while (i < s->n_elems && !b->failed) {
-		begin(bb, NFT_MSG_NEWSETELEM, NLM_F_CREATE, s->table);
-		nlbuf_put_str(b, NFTA_SET_ELEM_LIST_TABLE, s->table->name);
-		nlbuf_put_str(b, NFTA_SET_ELEM_LIST_SET,
-			      s->flags & NFT_SET_ANONYMOUS ? anonymous_set_name(s) : s->name);
-		if (s->id)
-			nlbuf_put_be32(b, NFTA_SET_ELEM_LIST_SET_ID, s->id);
+	while (i < ea->n && !b->failed) {
+		begin_elems(bb, type, s);
 		nest = nlbuf_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);
-		for (; i < s->n_elems && b->len - nest < WRITE_ELEMS_MAX; i++)
-			write_elem(b, s, &s->elems[i], WRITE_REQUEST);
+		for (; i < ea->n && b->len - nest < WRITE_ELEMS_MAX; i++) {
+			if (type == NFT_MSG_NEWSETELEM)
+				write_elem(b, s, ea->array[i], WRITE_REQUEST);
+			else
+				write_elem_key(b, s, ea->array[i]);
+		}
 		nlbuf_nest_end(b, nest);
 		end(bb);
 	}
 }
 
-void batch_renew_elems(struct batch_builder *bb, const struct set *s, bool flush)
+void batch_add_elems(struct batch_builder *bb, const struct set *s)
 {
-	if (flush) {
-		begin(bb, NFT_MSG_DELSETELEM, 0, s->table);
-		nlbuf_put_str(&bb->messages, NFTA_SET_ELEM_LIST_TABLE, s->table->name);
-		nlbuf_put_str(&bb->messages, NFTA_SET_ELEM_LIST_SET, s->name);
-		end(bb);
-	}
-	add_elems(bb, s);
+	struct elem_array CLEANUP(elem_array_fini) elems = { 0 };
+
+	if (elem_array_init(&elems, s))
+		put_elems(bb, NFT_MSG_NEWSETELEM, s, &elems);
+	else
+		bb->messages.failed = true;
 }
+
+void batch_renew_elems(struct batch_builder *bb, const struct set *s)
+{
+	begin_elems(bb, NFT_MSG_DELSETELEM, s);
+	end(bb);
+	batch_add_elems(bb, s);
+}
+
+void batch_renew_counted(struct batch_builder *bb, const struct set *s)
+{
+	struct elem_array CLEANUP(elem_array_fini) elems = { 0 };
+
+	if (!elem_array_init(&elems, s)) {
+		bb->messages.failed = true;
+		return;
+	}
+	only_counted(&elems);
+	put_elems(bb, NFT_MSG_DELSETELEM, s, &elems);
+	put_elems(bb, NFT_MSG_NEWSETELEM, s, &elems);
+}
+
+/* ---- what is bound to a rule ---- */
 
 static void add_anonymous_set(struct batch_builder *bb, struct set *s)
 {
@@ -147,7 +247,7 @@ static void add_anonymous_set(struct batch_builder *bb, struct set *s)
 	begin(bb, NFT_MSG_NEWSET, NLM_F_CREATE, s->table);
 	write_set(&bb->messages, s, WRITE_REQUEST);
 	end(bb);
-	add_elems(bb, s);
+	batch_add_elems(bb, s);
 }
 
 static void add_rules(struct batch_builder *bb, struct chain *c);

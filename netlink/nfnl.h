@@ -91,8 +91,11 @@ void batch_replace_rule(struct batch_builder *bb, const struct rule *r);
  */
 void batch_renew_objects(struct batch_builder *bb, const struct object *const *objects,
 			 size_t n_objects, struct chain *const *chains, size_t n_chains);
-/* The elements of a named set, as the model has them; @flush: without those that are there. */
-void batch_renew_elems(struct batch_builder *bb, const struct set *s, bool flush);
+/* Elements of a named set as the model has them: more of them, all instead of those that are there, or
+ * those that were counted (set_elem.counted), which must still be there, deleted and made again. */
+void batch_add_elems(struct batch_builder *bb, const struct set *s);
+void batch_renew_elems(struct batch_builder *bb, const struct set *s);
+void batch_renew_counted(struct batch_builder *bb, const struct set *s);
 /* The builder's messages as a batch of its own; empties the builder. */
 int batch_builder_take(struct batch_builder *bb, struct batch *ret);
 bool batch_builder_is_empty(const struct batch_builder *bb);

@@ -222,20 +222,39 @@ static void write_times(struct nlbuf *b, const struct set *s, const struct set_e
 		nlbuf_put_be64(b, NFTA_SET_ELEM_EXPIRATION, left);
 }
 
-void write_elem(struct nlbuf *b, const struct set *s, const struct set_elem *e, enum write_as as)
+static void put_elem_key(struct nlbuf *b, const struct set *s, const struct set_elem *e)
 {
-	size_t nest = nlbuf_nest(b, NFTA_LIST_ELEM);
-
 	if (e->key)
 		write_value(b, NFTA_SET_ELEM_KEY, e->key, s->key_len);
 	if (e->key_end)
 		write_value(b, NFTA_SET_ELEM_KEY_END, e->key_end, s->key_len);
+}
+
+static void put_elem_flags(struct nlbuf *b, const struct set_elem *e)
+{
+	if (e->flags)
+		nlbuf_put_be32(b, NFTA_SET_ELEM_FLAGS, e->flags);
+}
+
+void write_elem_key(struct nlbuf *b, const struct set *s, const struct set_elem *e)
+{
+	size_t nest = nlbuf_nest(b, NFTA_LIST_ELEM);
+
+	put_elem_key(b, s, e);
+	put_elem_flags(b, e);
+	nlbuf_nest_end(b, nest);
+}
+
+void write_elem(struct nlbuf *b, const struct set *s, const struct set_elem *e, enum write_as as)
+{
+	size_t nest = nlbuf_nest(b, NFTA_LIST_ELEM);
+
+	put_elem_key(b, s, e);
 	write_elem_data(b, s, e, as);
 	write_exprs(b, s, &e->exprs, as, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS);
 	if (e->object)
 		nlbuf_put_str(b, NFTA_SET_ELEM_OBJREF, e->object);
-	if (e->flags)
-		nlbuf_put_be32(b, NFTA_SET_ELEM_FLAGS, e->flags);
+	put_elem_flags(b, e);
 	write_times(b, s, e, as);
 	if (e->userdata.len)
 		nlbuf_put_blob(b, NFTA_SET_ELEM_USERDATA, e->userdata);

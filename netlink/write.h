@@ -21,6 +21,8 @@ void write_rule(struct nlbuf *b, const struct rule *r, enum write_as as, uint64_
 void write_set(struct nlbuf *b, const struct set *s, enum write_as as);
 /* One element into an open list; a verdict's anonymous chain by id in a request. */
 void write_elem(struct nlbuf *b, const struct set *s, const struct set_elem *e, enum write_as as);
+/* What it takes to delete it: nft_del_setelem(). */
+void write_elem_key(struct nlbuf *b, const struct set *s, const struct set_elem *e);
 void write_object(struct nlbuf *b, const struct object *o, enum write_as as);
 void write_flowtable(struct nlbuf *b, const struct flowtable *f, enum write_as as);
 

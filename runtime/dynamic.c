@@ -21,6 +21,8 @@
 #include "../netlink/nfnl.h"
 #include "plan.h"
 
+#define MADE_ANEW 1024 /* elements, whatever packets counted */
+
 /* ---- the maps of a generation ---- */
 
 struct heads { /* the map "dynsets" */
@@ -428,6 +430,19 @@ bool dynamic_is_leaving(const struct ir *ir, const struct set *s)
 	return (s->elsewhere || s->counted) && s->handle;
 }
 
+/*
+ * To delete an element that has expired meanwhile would fail; to flush the set does not. Else large sets
+ * are changed only where packets counted: the kernel takes minutes to make 100,000 ranges anew. Small
+ * ones are made anew, so that the kernel goes on listing ranges of several fields in their order.
+ */
+static void give_set(const struct set *s, struct batch_builder *bb)
+{
+	if (s->elsewhere || s->flags & NFT_SET_TIMEOUT || s->n_elems <= MADE_ANEW)
+		batch_renew_elems(bb, s);
+	else
+		batch_renew_counted(bb, s);
+}
+
 void dynamic_give(const struct ruleset *rs, const struct ir *ir, struct batch_builder *bb)
 {
 	const struct table *t;
@@ -436,7 +451,7 @@ void dynamic_give(const struct ruleset *rs, const struct ir *ir, struct batch_bu
 	list_for_each(t, &rs->tables, node)
 		list_for_each(s, &t->sets, node)
 			if (dynamic_is_leaving(ir, s) && !(s->flags & NFT_SET_ANONYMOUS))
-				batch_renew_elems(bb, s, true);
+				give_set(s, bb);
 }
 
 static const struct set *counterpart(const struct ruleset *rs, const struct set *s)
@@ -485,7 +500,7 @@ int dynamic_give_rest(struct runtime *rt, uint32_t gen, const struct manifest *m
 			    s->flags & NFT_SET_ANONYMOUS)
 				continue;
 			only_new(s, (struct set *)known);
-			batch_renew_elems(bb, s, false);
+			batch_add_elems(bb, s);
 		}
 	}
 	return 0;

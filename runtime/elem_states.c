@@ -175,9 +175,13 @@ static int overlay_set(struct runtime *rt, const struct mf_set *mf, struct set *
 
 	if (!err && s->flags & NFT_SET_ANONYMOUS)
 		err = remember(rt, &em, &shown);
-	for (size_t i = 0; !err && i < s->n_elems; i++)
-		if (!(s->elems[i].flags & NFT_SET_ELEM_INTERVAL_END))
-			s->counted |= show_elem(&shown, &s->elems[i]);
+	for (size_t i = 0; !err && i < s->n_elems; i++) {
+		struct set_elem *e = &s->elems[i];
+
+		if (!(e->flags & NFT_SET_ELEM_INTERVAL_END))
+			e->counted |= show_elem(&shown, e); /* a set may have several maps */
+		s->counted |= e->counted;
+	}
 	return err == -ENOENT ? 0 : err;
 }
 

@@ -74,4 +74,33 @@ begins 'counter packets 7 bytes 70'
 begins 'counter packets 7 bytes 71'
 begins 'quota 10 mbytes used 3000 bytes'
 begins 'quota 10 mbytes used 4000 bytes'
+
+# Sets so large that only what was counted in is made anew.
+{
+	echo 'flush ruleset'
+	echo 'table ip t {'
+	echo 'set tree { type ipv4_addr; flags interval; counter; elements = { 127.0.0.1-127.0.0.2, 127.0.0.3,'
+	seq -s ', ' -f '10.0.%.0f.0/25' 0 255
+	for i in 1 2 3 4; do seq -s ', ' -f ", 10.$i.%.0f.0-10.$i.%.0f.9" 0 255; done | tr -d '\n'
+	echo '} }'
+	echo 'set boxes { type ipv4_addr . ipv4_addr; flags interval; counter; elements = { 127.0.0.0/31 . 127.0.0.1,'
+	seq -s ', ' -f '10.0.%.0f.0/25 . 1.1.1.1' 0 255
+	for i in 1 2 3 4; do seq -s ', ' -f ", 10.$i.%.0f.0/25 . 1.1.1.1-1.1.1.9" 0 255; done | tr -d '\n'
+	echo '} }'
+	echo 'set hash { type ipv4_addr; counter; elements = { 127.0.0.1,'
+	seq -s ', ' -f '10.0.%.0f.1' 0 255
+	for i in 1 2 3 4; do seq -s ', ' -f ", 10.$i.%.0f.1" 0 255; done | tr -d '\n'
+	echo '} }'
+	echo 'chain c { type filter hook input priority 0; policy accept;'
+	echo 'ip protocol != icmp accept'
+	echo 'ip daddr @tree'
+	echo 'ip saddr . ip daddr @boxes'
+	printf 'ip saddr @hash accept\n}\n}\n'
+} | tr -s ',\n ' | sed 's/, *,/,/g' >"$tmp/large.nft"
+sorted() { in_ns $1 nft list ruleset | tr ',' '\n' | sed 's/^[\t ]*//; s/ *}$//; s/elements = { //' | grep 'counter packets' | sort; }
+both "large sets that count" "$tmp/large.nft"
+hit 127.0.0.1 127.0.0.2
+ok "give them" nb $b give
+is "the kernel goes on with all of them" "$(sorted $b | md5sum)" "$(sorted $k | md5sum)"
+is "three of them were counted in" "$(sorted $b | grep -vc 'packets 0')" 3
 plan

@@ -4,10 +4,17 @@
  * the file's batch applied to the model, as the events of nft's own commit, and as our commit of the
  * captured batch. Needs root; each change has a network namespace of its own.
  */
+#include <endian.h>
 #include <sched.h>
 #include <sys/socket.h>
 
 #include "netlink_model.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "../compiler/attr.h"
 
 #define GROUP_NFTABLES 7 /* NFNLGRP_NFTABLES */
 
@@ -391,6 +398,122 @@ static void test_replace_rules(void **state UNUSED)
 	batch_builder_free(bb);
 }
 
+/* ---- elements with other counters ---- */
+
+static const char counting[] =
+	"table ip t {\n"
+	"	set hash { type ipv4_addr; counter; elements = { 1.1.1.1, 2.2.2.2, 3.3.3.3, * } }\n"
+	"	set tree { type ipv4_addr; flags interval; counter; elements = { 1.0.0.0/8, 2.0.0.0/8,"
+	" 4.1.0.0-4.255.255.255, 5.5.5.5, 255.0.0.0/8 } }\n"
+	"	set boxes { type ipv4_addr . inet_service; flags interval; counter; elements = {"
+	" 1.0.0.0/8 . 1-9, 2.0.0.0/8 . 5, 3.3.3.3 . 7-8 } }\n"
+	"	map m { type ipv4_addr : verdict; flags interval; counter; elements = {"
+	" 1.0.0.0/8 : drop, 2.2.2.2 : accept } }\n"
+	"}\n";
+
+/* Every other element that is no end was counted. Returns how many. */
+static size_t count_some(struct set *s)
+{
+	uint64_t packets = htobe64(1000);
+	size_t n = 0, starts = 0;
+	struct blob at;
+
+	for (size_t i = 0; i < s->n_elems; i++) {
+		struct set_elem *e = &s->elems[i];
+
+		if (e->flags & NFT_SET_ELEM_INTERVAL_END || starts++ % 2)
+			continue;
+		assert_true(attr_find(e->exprs.array[0].attrs, NFTA_COUNTER_PACKETS, &at));
+		memcpy((void *)at.data, &packets, sizeof(packets)); /* the model's own bytes */
+		e->counted = true;
+		n++;
+	}
+	return n;
+}
+
+/* The elements in the batch's messages of @type; keys of a tree must not descend. */
+static size_t keys_in(const struct batch *b, uint8_t type, const struct set *s)
+{
+	bool is_tree = s->flags & NFT_SET_INTERVAL && !(s->flags & NFT_SET_CONCAT);
+	static const uint8_t none[64];
+	const uint8_t *last = none;
+	size_t n = 0;
+
+	for (size_t at = 0; at < b->len; at += NLMSG_ALIGN(((struct nlmsghdr *)(b->data + at))->nlmsg_len)) {
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(b->data + at);
+		const struct nlattr *list, *elem;
+
+		if (NFNL_MSG_TYPE(h->nlmsg_type) != type)
+			continue;
+		mnl_attr_for_each(list, h, sizeof(struct nfgenmsg)) {
+			if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
+				continue;
+			mnl_attr_for_each_nested(elem, list) {
+				const struct nlattr *key = mnl_attr_get_payload(elem);
+
+				n++;
+				if (mnl_attr_get_type(key) != NFTA_SET_ELEM_KEY)
+					continue; /* the catch-all element */
+				key = mnl_attr_get_payload(key); /* NFTA_DATA_VALUE */
+				assert_true(!is_tree || memcmp(last, mnl_attr_get_payload(key), s->key_len) <= 0);
+				last = mnl_attr_get_payload(key);
+			}
+		}
+	}
+	return n;
+}
+
+/* In whatever order. */
+static void assert_same_elems(struct set *got, const struct set *want)
+{
+	assert_int_equal(got->n_elems, want->n_elems);
+	for (size_t i = 0; i < want->n_elems; i++) {
+		const struct set_elem *e = &want->elems[i];
+		const struct set_elem *g = set_elem_get(got, e->key, e->key_end, e->flags, false);
+
+		assert_non_null(g);
+		assert_int_equal(g->exprs.n, e->exprs.n);
+		if (e->exprs.n)
+			assert_memory_equal(g->exprs.array[0].attrs.data, e->exprs.array[0].attrs.data,
+					    e->exprs.array[0].attrs.len);
+	}
+}
+
+/* Only these elements are made anew, upwards, and then the kernel says what the model does. */
+static void test_renew_counted(void **state UNUSED)
+{
+	struct ruleset *rs, *after;
+	struct diags ds;
+	struct set *s;
+
+	fresh_namespace();
+	assert_true(run_nft(counting));
+	rs = dump();
+	diags_init(&ds);
+	list_for_each(s, &ruleset_find_table(rs, 2, "t")->sets, node) {
+		struct batch_builder *bb = batch_builder_new();
+		size_t n = count_some(s), ends = s->flags & NFT_SET_INTERVAL && !(s->flags & NFT_SET_CONCAT) ? n : 0;
+		struct batch b = {0};
+
+		assert_true(n && n < s->n_elems);
+		batch_renew_counted(bb, s);
+		assert_int_equal(batch_builder_take(bb, &b), 0);
+		if (strcmp(s->name, "tree") == 0)
+			ends--; /* 255.0.0.0/8 has none */
+		assert_int_equal(keys_in(&b, NFT_MSG_DELSETELEM, s), n + ends);
+		assert_int_equal(keys_in(&b, NFT_MSG_NEWSETELEM, s), n + ends);
+		assert_int_equal(commit_batch(&b, NULL, &ds), 0);
+		batch_fini(&b);
+		batch_builder_free(bb);
+	}
+	after = dump();
+	list_for_each(s, &ruleset_find_table(rs, 2, "t")->sets, node)
+		assert_same_elems(table_find_set(ruleset_find_table(after, 2, "t"), s->name), s);
+	ruleset_free(after);
+	ruleset_free(rs);
+	diags_fini(&ds);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_prelude),
 		cmocka_unit_test(test_commit_errors),
 		cmocka_unit_test(test_replace_rules),
+		cmocka_unit_test(test_renew_counted),
 	};
 
 	if (geteuid() != 0) {
