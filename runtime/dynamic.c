@@ -98,6 +98,7 @@ int dynamic_make(const struct ir *ir, struct manifest *m)
 		d->table = set->origin->table->name;
 		d->name = set->origin->name;
 		d->id = set->id;
+		d->packets = dynamic_packets(set->origin);
 		d->exprs = calloc(MAX(set->n_like, 1u), sizeof(*d->exprs));
 		if (!d->exprs)
 			return -ENOMEM;
@@ -281,9 +282,10 @@ static const struct set_elem **sort_elems(const struct set *s)
 	return sorted;
 }
 
-static int remember(struct runtime *rt, const struct set *s)
+/* The map of @s has what @map has. */
+static int remember(struct runtime *rt, const struct set *s, const struct set *map)
 {
-	const struct set_elem **AUTO_FREE sorted = sort_elems(s);
+	const struct set_elem **AUTO_FREE sorted = sort_elems(map);
 	struct shown *all = realloc(rt->shown, (rt->n_shown + 1) * sizeof(*all)), *sh;
 
 	if (all)
@@ -291,11 +293,11 @@ static int remember(struct runtime *rt, const struct set *s)
 	if (!sorted || !all)
 		return -ENOMEM;
 	sh = &all[rt->n_shown++];
-	*sh = (struct shown){ .set = s, .keys = malloc(s->n_elems * s->key_len + 1),
-			      .times = calloc(2 * s->n_elems + 1, sizeof(*sh->times)) };
+	*sh = (struct shown){ .set = s, .keys = malloc(map->n_elems * s->key_len + 1),
+			      .times = calloc(2 * map->n_elems + 1, sizeof(*sh->times)) };
 	if (!sh->keys || !sh->times)
 		return -ENOMEM;
-	for (; sh->n < s->n_elems; sh->n++) {
+	for (; sh->n < map->n_elems; sh->n++) {
 		memcpy(sh->keys + sh->n * s->key_len, sorted[sh->n]->key, s->key_len);
 		sh->times[2 * sh->n] = sorted[sh->n]->timeout;
 		sh->times[2 * sh->n + 1] = sorted[sh->n]->expiration;
@@ -314,17 +316,30 @@ void dynamic_forget(struct runtime *rt)
 	rt->n_shown = 0;
 }
 
-static int read_set(const struct runtime *rt, uint32_t gen, const struct mf_dynamic *d,
-		    struct set *s)
+static int read_set(struct runtime *rt, uint32_t gen, const struct mf_dynamic *d, struct set *s,
+		    bool remembered, bool others)
 {
+	struct ruleset CLEANUP(ruleset_freep) *aside = NULL;
 	int AUTO_CLOSE fd = map_open(rt, gen, d->id);
+	struct set *map = s;
+	int err = fd < 0 ? fd : 0;
 
-	return fd < 0 ? fd : dynamic_read(fd, d, s);
+	if (!err && others && dynamic_heeds_others(d, s))
+		err = dynamic_set_aside(s, &aside, &map);
+	if (!err)
+		err = dynamic_read(fd, d, map);
+	if (!err && map != s)
+		err = dynamic_heed_others(d, s, map);
+	if (!err && remembered)
+		err = remember(rt, s, map);
+	return err;
 }
 
 static int overlay(struct runtime *rt, uint32_t gen, const struct manifest *m, struct ruleset *rs,
 		   bool remembered)
 {
+	const bool others = remembered && rt->words &&
+			    rt->words[RT_WORD_RULESET].value != rs->generation;
 	struct heads CLEANUP(heads_close) h = { 0 };
 	int err = m->n_dynamic ? heads_open(rt, gen, &h) : 0;
 
@@ -335,9 +350,7 @@ static int overlay(struct runtime *rt, uint32_t gen, const struct manifest *m, s
 
 		if (!s || !is_of(&h, d, s))
 			continue;
-		err = read_set(rt, gen, d, s);
-		if (!err && remembered)
-			err = remember(rt, s);
+		err = read_set(rt, gen, d, s, remembered, others);
 		if (err == -ENOENT || err == -EINVAL) /* a set that no program used has no map */
 			err = 0;
 	}

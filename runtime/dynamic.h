@@ -56,6 +56,16 @@ struct exprs;
 bool dynamic_same_exprs(const struct mf_expr *exprs, uint32_t n, const struct exprs *es);
 char *dynamic_hex(struct blob b);
 
+/* dynamic_others.c: what others did to the kernel's own set */
+
+enum mf_packets dynamic_packets(const struct set *s); /* by the rules of its table */
+/* Can it be told? */
+bool dynamic_heeds_others(const struct mf_dynamic *d, const struct set *s);
+/* A set like @s, without elements, in a ruleset of its own. */
+int dynamic_set_aside(const struct set *s, struct ruleset **ret, struct set **ret_set);
+/* @s has the elements of the kernel's set, @map those of the map: now @s has what is to be. Takes from @map. */
+int dynamic_heed_others(const struct mf_dynamic *d, struct set *s, struct set *map);
+
 /* dynamic_update.c: elements of the batch, in sets of the running generation @gen */
 
 /* The set of the manifest that @s is, if its map is the truth; or NULL. */

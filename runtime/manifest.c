@@ -13,7 +13,7 @@
  *	  "counted": [ { "family", "table", "chain", "first", "n", "shared" } ],
  *	  "objects": [ { "family", "table", "name", "handle", "counter" } ],
  *	  "sets": [ { "family", "table", "name", "id", "map", "offset", "verdicts": [ { "code", "chain" } ] } ],
- *	  "dynamic": [ { "family", "table", "name", "id", "exprs": [ { "name", "hex" } ] } ],
+ *	  "dynamic": [ { "family", "table", "name", "id", "packets", "exprs": [ { "name", "hex" } ] } ],
  *	  "fixed": true,					some sets change only with the programs
  *	  "seed": …,						of hashes; the next load's is the same
  *	  "counters": { "cpus", "stride", "n" } }
@@ -186,11 +186,12 @@ static json_t *dynamic_to_json(const struct manifest *m)
 	for (uint32_t i = 0; i < m->n_dynamic; i++) {
 		const struct mf_dynamic *d = &m->dynamic[i];
 
-		append(&a, json_pack("{s:i, s:o, s:o, s:i, s:o}", "family",
+		append(&a, json_pack("{s:i, s:o, s:o, s:i, s:i, s:o}", "family",
 						   (int)d->family, "table",
 						   bytes_to_json(d->table), "name",
 						   bytes_to_json(d->name), "id", (int)d->id,
-						   "exprs", exprs_to_json(d->exprs, d->n_exprs)));
+						   "packets", (int)d->packets, "exprs",
+						   exprs_to_json(d->exprs, d->n_exprs)));
 	}
 	return a;
 }

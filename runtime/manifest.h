@@ -69,6 +69,12 @@ struct mf_dynamic { /* a set that packets change, in the map "dyn_ID" */
 	uint8_t family;
 	const char *table, *name;
 	uint32_t id;
+	enum mf_packets {
+		MF_PACKETS_UNKNOWN,
+		MF_PACKETS_NONE, /* they only count in elements */
+		MF_PACKETS_ADD,
+		MF_PACKETS_DELETE, /* or both */
+	} packets; /* what rules do to the set */
 	struct mf_expr *exprs;
 	uint32_t n_exprs;
 };

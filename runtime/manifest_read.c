@@ -285,6 +285,7 @@ static bool read_dynamic_one(struct manifest *m, const json_t *o, struct mf_dyna
 	d->table = get_bytes(m, o, "table");
 	d->name = get_bytes(m, o, "name");
 	d->id = (uint32_t)get_int(o, "id");
+	d->packets = (enum mf_packets)get_int(o, "packets");
 	return d->table && d->name &&
 	       read_exprs(m, json_object_get(o, "exprs"), &d->exprs, &d->n_exprs);
 }

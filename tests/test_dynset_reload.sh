@@ -220,6 +220,32 @@ like "deleted again" "$(nb $n list set ip e gone)" 'elements = \{ 12 \}'
 ok "add element with the data that a packet gave it" nb $n add element ip e m '{ 13 : 0x5 }'
 ok "with other data" not nb $n add element ip e m '{ 13 : 0x6 }'
 like "as it was" "$(nb $n list map ip e m)" '13 : 0x00000005'
+# What plain nft does to the kernel's own set
+count7() { nb $n list set inet t kept | sed -n 's/.*[ {]7 counter packets \([0-9]*\) .*/\1/p'; }
+had=$(count7)
+in_ns $n nft 'add element inet t kept { 1007, 1009 }; delete element inet t kept { 8 }
+	add element inet t seen { 7.7.7.7 timeout 3h comment "theirs" }; add element ip e gone { 77 }'
+ok "sync" nb $n sync
+hit 1007 8
+all=$(nb $n list ruleset)
+like "an element that plain nft added counts" "$all" '1007 counter packets 1 '
+like "also a second one" "$all" '1009 counter packets 0 '
+ok "one that it deleted does not" not grep -q '[ {]8 counter' <(nb $n list set inet t kept)
+is "others go on" "$(count7)" "$had"
+like "rules add elements: one that plain nft added" "$all" '7.7.7.7 timeout 3h expires 2h59m[0-9a-z]* comment "theirs"'
+like "those that packets added stay" "$all" '127.0.0.1 timeout 30m'
+ok "rules delete elements: it is not taken over" not grep -q 'elements = .*77[ ,]' <(nb $n list set ip e gone)
+in_ns $n nft 'delete element inet t kept { 1009 }; add element inet t kept { 8 }'
+ok "any load does" nb $n add rule inet t input udp dport 3 counter
+all=$(nb $n list set inet t kept)
+like "deleted" "$all" '[ {]8 counter packets 0 '
+ok "added" not grep -q 1009 <<<"$all"
+in_ns $n nft 'delete element inet t kept { 1007 }'
+NFT_BPF_STOP_AT=elements nb $n add element inet t kept '{ 1010 }' >/dev/null 2>&1
+ok "sync after a killed one" nb $n sync
+like "its element" "$(nb $n list set inet t kept)" '1010 counter packets 0 '
+nb $n delete element inet t seen '{ 7.7.7.7 }'
+
 # What is wrong is told in nft's words, though its own set knows better, or worse.
 k=dr-k-$$
 netns $k
