@@ -16,6 +16,11 @@ static const char *const icmpv6_types[] = {"echo-request", "echo-reply", "packet
 					   "nd-neighbor-solicit", NULL};
 static const char *const dscps[] = {"cs0", "cs1", "af11", "ef", NULL};
 
+static const char *const ct_states[] = {"new", "established", "related", "invalid", "untracked", NULL};
+static const char *const ct_directions[] = {"original", "reply", NULL};
+static const char *const ct_statuses[] = {"assured", "confirmed", "seen-reply", "snat", NULL};
+static const char *const tcp_flags[] = {"syn", "ack", "fin", "rst", NULL};
+
 static const struct rulegen_field fields[] = {
 	{.key = "ip saddr", .type = "ipv4_addr", .kind = V_ADDR4, .in = V4, .is_key = true,
 	 .has_range = true},
@@ -64,7 +69,7 @@ static const struct rulegen_field fields[] = {
 	 .is_key = true},
 	{.key = "icmpv6 type", .type = "icmpv6_type", .kind = V_NAME, .names = icmpv6_types,
 	 .in = V6, .is_key = true},
-	{.key = "icmp code", .max = 15, .in = V4},
+	{.key = "icmp code", .max = 15, .in = V4, .is_key = true},
 	{.key = "meta length", .max = 300, .in = ALL, .has_range = true},
 	{.key = "meta mark", .type = "mark", .max = UINT32_MAX, .in = ALL, .is_key = true,
 	 .has_range = true,
@@ -83,14 +88,23 @@ static const struct rulegen_field fields[] = {
 	 .is_key = true},
 	{.key = "oif", .type = "iface_index", .kind = V_NAME, .names = devs, .in = ALL,
 	 .is_key = true},
-	{.key = "ether saddr", .type = "ether_addr", .kind = V_MAC, .in = ALL, .is_key = true},
+	{.key = "ether saddr", .type = "ether_addr", .kind = V_MAC, .in = ALL, .is_key = true,
+	 .has_range = true},
 	{.key = "ct mark", .type = "mark", .max = 255, .in = ALL, .has_range = true,
 	 .has_mask = true, .is_key = true},
+	{.key = "ct state", .type = "ct_state", .kind = V_NAME, .names = ct_states, .in = ALL,
+	 .is_key = true},
+	{.key = "ct direction", .type = "ct_dir", .kind = V_NAME, .names = ct_directions, .in = ALL,
+	 .is_key = true},
+	{.key = "ct status", .type = "ct_status", .kind = V_NAME, .names = ct_statuses, .in = ALL,
+	 .is_key = true},
+	{.key = "tcp flags", .type = "tcp_flag", .kind = V_NAME, .names = tcp_flags, .in = ALL,
+	 .is_key = true},
 	{.key = "exthdr frag id", .max = 255, .in = 0},
 	{.key = "dst hdrlength", .max = 4, .in = V6},
-	{.key = "rt type", .max = 4, .in = V6},
-	{.key = "frag id", .max = 255, .in = V6},
-	{.key = "tcp option maxseg size", .max = 1500, .in = ALL, .has_range = true},
+	{.key = "rt type", .max = 4, .in = V6, .is_key = true},
+	{.key = "frag id", .max = 255, .in = V6, .is_key = true},
+	{.key = "tcp option maxseg size", .max = 1500, .in = ALL, .is_key = true, .has_range = true},
 	{.key = "@nh,96,8", .max = 255, .in = ALL},
 	{.key = "@nh,64,16", .max = 65535, .in = ALL},
 	{.key = "@nh,12,4", .max = 15, .in = ALL},
@@ -269,6 +283,12 @@ void rulegen_range_value(struct rulegen *g, const struct rulegen_field *f, char 
 		if (hi == 16)
 			hi = 8, memset(a + 8, 0, 8);
 		snprintf(out, size, "%s/%u", inet_ntop(AF_INET6, a, text, sizeof(text)), hi * 8);
+		return;
+	}
+	if (f->kind == V_MAC) {
+		lo = rng_below(&g->rng, 3);
+		snprintf(out, size, "02:00:5e:10:00:%02x-02:00:5e:10:00:%02x", lo,
+			 lo + 1 + rng_below(&g->rng, 90));
 		return;
 	}
 	lo = rulegen_number(g, f->max);

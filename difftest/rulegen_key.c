@@ -90,6 +90,9 @@ static void print_interval(const struct rulegen_field *f, uint32_t lo, uint32_t 
 	else if (f->kind == V_ADDR6)
 		snprintf(v, sizeof(value), hi > lo ? "2001:db8::%x-2001:db8::%x" : "2001:db8::%x", lo,
 			 hi);
+	else if (f->kind == V_MAC)
+		snprintf(v, sizeof(value), hi > lo ? "02:00:5e:10:00:%02x-02:00:5e:10:00:%02x" :
+			 "02:00:5e:10:00:%02x", lo, hi);
 	else
 		snprintf(v, sizeof(value), hi > lo ? "%u-%u" : "%u", lo, hi);
 }
@@ -102,6 +105,8 @@ static void print_last(struct rulegen *g, const struct rulegen_field *f, value v
 		strcpy(v, is_point ? "255.255.255.255" : "224.0.0.0-255.255.255.255");
 	else if (f->kind == V_ADDR6)
 		strcpy(v, is_point ? "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" : "ff00::/8");
+	else if (f->kind == V_MAC)
+		strcpy(v, is_point ? "ff:ff:ff:ff:ff:ff" : "f0:00:00:00:00:00-ff:ff:ff:ff:ff:ff");
 	else if (is_point)
 		snprintf(v, sizeof(value), "%u", f->max);
 	else
@@ -112,6 +117,8 @@ static void print_all(const struct rulegen_field *f, value v)
 {
 	if (f->kind == V_ADDR4 || f->kind == V_ADDR6)
 		strcpy(v, f->kind == V_ADDR4 ? "0.0.0.0/0" : "::/0");
+	else if (f->kind == V_MAC)
+		strcpy(v, "00:00:00:00:00:00-ff:ff:ff:ff:ff:ff");
 	else
 		snprintf(v, sizeof(value), "0-%u", f->max);
 }
