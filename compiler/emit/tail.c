@@ -22,8 +22,9 @@ static LLVMValueRef parts_map(struct gen *g)
  */
 static void tail_call(struct gen *g, LLVMValueRef map, uint32_t slot)
 {
-	static const char code[] = "r2 = $1 ll\n\tr3 = $2\n\tcall 12";
-	static const char regs[] =
+	/* Not constant: LLVM 17 and older want it so. */
+	static char code[] = "r2 = $1 ll\n\tr3 = $2\n\tcall 12";
+	static char regs[] =
 		"={r1},i,i,0,~{r0},~{r2},~{r3},~{r4},~{r5},~{memory}";
 	LLVMTypeRef args[3] = {g->ptr, g->i32, g->ptr};
 	LLVMTypeRef type = LLVMFunctionType(g->ptr, args, 3, 0);
