@@ -150,15 +150,20 @@ int takeover_give_objects(struct takeover *tk)
 	return err ? err : commit_builder(tk, bb);
 }
 
-/* Elements that do not fit in are no reason to stop half way. */
+/* Elements that do not fit in are no reason to stop half way; what else there may be is tried again. */
 static int commit_elements(struct takeover *tk, struct batch_builder *bb)
 {
+	struct batch CLEANUP(batch_fini) b = { 0 };
+	const uint32_t before = tk->ruleset;
 	struct diags why, *ds = tk->ds;
-	int err;
+	int err = batch_builder_is_empty(bb) ? 0 : batch_builder_take(bb, &b);
 
 	diags_init(&why);
 	tk->ds = &why;
-	err = commit_builder(tk, bb);
+	if (!err && b.len)
+		err = takeover_commit(tk, &b);
+	if (err && err != -ERESTART && b.len && tk->ruleset == before)
+		err = takeover_commit(tk, &b);
 	tk->ds = ds;
 	if (err && err != -ERESTART && err != -ENOMEM) {
 		diag_add(ds, DIAG_WARNING, "elements-lost", NULL,

@@ -3,7 +3,8 @@
  * LD_PRELOAD: one call of a process fails, as the kernel or libc may let any of them fail.
  *
  *	FAULT=KIND:N[+]:ERRNO	the Nth call of a kind does, with + also all behind it; N 0: they are counted
- *	FAULT_LOG=FILE		a line for each call that was made fail, or their number
+ *	FAULT_LOG=FILE		a line for each call that was made fail; or their number at each step of a
+ *				takeover (where NFT_BPF_STOP_AT is asked for), and at the end
  *
  * Kinds are bpf (bpf(2), all of its commands), netlink (sockets, what is sent and received), file (what
  * changes or opens files), memory (what the program itself allocates, not its libraries), process
@@ -99,6 +100,17 @@ static bool fails(const char *of, const char *what, long detail)
 	note(what, detail);
 	errno = code;
 	return true;
+}
+
+EXPORT char *getenv(const char *name)
+{
+	static __typeof__(&getenv) next;
+
+	if (!next)
+		next = NEXT(getenv);
+	if (*kind && !at && strcmp(name, "NFT_BPF_STOP_AT") == 0)
+		note("calls", n);
+	return next(name);
 }
 
 /* ---- bpf ---- */

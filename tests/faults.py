@@ -178,7 +178,7 @@ class Case:
     def __init__(self, name, prepare, *words, counts=True, few=0):
         self.name = name
         self.counts = counts  # stay
-        self.few = few  # calls to try, about; 0: only with --all
+        self.few = few  # calls to try between two steps; 0: only with --all
         self.prepare = prepare
         self.words = words
 
@@ -200,27 +200,27 @@ def cases(lab):
         lab.nft("-f", edit)
 
     return [
-        Case("load", lambda: interpreted(old), "-f", new, counts=False, few=4),
+        Case("load", lambda: interpreted(old), "-f", new, counts=False, few=1),
         Case("reload", lambda: lab.must("-f", old), "-f", new, counts=False),
-        Case("edit", lambda: lab.must("-f", old), "-f", edit, few=10),
+        Case("edit", lambda: lab.must("-f", old), "-f", edit, few=2),
         Case("mixed: load", lambda: interpreted(old_mixed), "-f", new_mixed, counts=False),
-        Case("mixed: edit", lambda: lab.must("-f", old_mixed), "-f", edit, few=4),
-        Case("give up a chain", lambda: lab.must("-f", old), "-f", back, counts=False, few=3),
+        Case("mixed: edit", lambda: lab.must("-f", old_mixed), "-f", edit, few=1),
+        Case("give up a chain", lambda: lab.must("-f", old), "-f", back, counts=False, few=1),
         Case("mixed: give up a chain", lambda: lab.must("-f", old_mixed), "-f", back, counts=False),
         Case("take", lambda: interpreted(old), "take"),
         Case("take again", lambda: lab.must("-f", old), "take", few=2),
-        Case("sync", changed, "sync", few=3),
-        Case("give", lambda: lab.must("-f", old), "give", few=5),
+        Case("sync", changed, "sync", few=1),
+        Case("give", lambda: lab.must("-f", old), "give", few=2),
         Case("mixed: give", lambda: lab.must("-f", old_mixed), "give"),
         Case("add element", lambda: lab.must("-f", old), "add element inet t ports { 2006 }", few=2),
         Case("add dynamic", lambda: lab.must("-f", old), "add element inet t seen { 2006 }"),
-        Case("add each", lambda: lab.must("-f", old), "add element inet t each { 2006 }", few=4),
+        Case("add each", lambda: lab.must("-f", old), "add element inet t each { 2006 }", few=2),
         Case("add verdict", lambda: lab.must("-f", old),
              "add element inet t verdicts { 2006 : accept }"),
-        Case("delete element", lambda: lab.must("-f", old), "delete element inet t ports { 2001 }", few=2),
+        Case("delete element", lambda: lab.must("-f", old), "delete element inet t ports { 2001 }", few=1),
         Case("flush set", lambda: lab.must("-f", old), "flush set inet t ports"),
         Case("flush ruleset", lambda: lab.must("-f", old), "flush ruleset", counts=False),
-        Case("reset", lambda: lab.must("-f", old), "reset", "counters", few=3),
+        Case("reset", lambda: lab.must("-f", old), "reset", "counters", few=2),
         Case("list", lambda: lab.must("-f", old), "list", "ruleset"),
     ]
 
@@ -228,7 +228,7 @@ def cases(lab):
 RULES = ("rules", "passes")
 ALL = RULES + ("chains", "pins", "ill")
 # Kinds whose calls are less of a danger: so many times fewer of them are tried.
-FEWER = {"bpf": 1, "netlink": 2, "file": 4, "process": 4, "memory": 1}
+FEWER = {"bpf": 1, "netlink": 2, "file": 2, "process": 2, "memory": 1}
 ERRORS = {
     "bpf": [errno.ENOMEM, errno.EPERM, errno.E2BIG, errno.EBUSY, errno.EMFILE],
     "netlink": [errno.ENOBUFS, errno.EINTR, errno.ENOMEM, errno.EPERM],
@@ -319,13 +319,14 @@ def again(lab, case, state, before, behind):
 
 def one(lab, case, fault, before, behind):
     """What was made fail, what is wrong."""
-    case.prepare()
-    lab.passing()
-    counts = [lab.counts(lab.must("list", "ruleset"))]
-    if case.words[0] == "reset":
-        counts.append([counts[0][0], 0, counts[0][2]])
-    status, _, said, hit = lab.run(*case.words, fault=fault)
+    said = hit = ""
     try:
+        case.prepare()
+        lab.passing()
+        counts = [lab.counts(lab.must("list", "ruleset"))]
+        if case.words[0] == "reset":
+            counts.append([counts[0][0], 0, counts[0][2]])
+        status, _, said, hit = lab.run(*case.words, fault=fault)
         state = lab.state()
         counts_now = state["counts"]
         if "+" in fault:
@@ -342,22 +343,21 @@ def one(lab, case, fault, before, behind):
     return hit.replace("\n", "; "), wrong
 
 
-def numbers(total, few):
-    """Of calls: all, or more of the last third, where there is no way back, than before."""
-    if not few or total <= few:
-        return range(1, total + 1)
-    third = max(total // 3, 1)
-    late = range(total, total - third, -max(third * 3 // (2 * few), 1))
-    early = range(total - third, 0, -max((total - third) * 3 // few, 1))
-    return sorted({*late, *early})
+def numbers(steps, few):
+    """Of calls: all, or so many, evenly, of those between any two steps."""
+    found = set()
+    for begin, end in zip([0] + steps, steps):
+        n = end - begin
+        found.update(begin + 1 + i * n // min(few or n, n) + n // (2 * min(few or n, n))
+                     for i in range(min(few or n, n)))
+    return sorted(found)
 
 
-def faults(total, kind, few):
-    for at in numbers(total, few):
-        code = ERRORS[kind][at % len(ERRORS[kind])]
-        yield "%s:%d:%d" % (kind, at, code)
+def faults(steps, kind, few):
+    for at in numbers(steps, few):
+        yield "%s:%d:%d" % (kind, at, ERRORS[kind][at % len(ERRORS[kind])])
     # All calls from one on: what is there has to be closed at least.
-    for at in numbers(total, few and max(few // 4, 1)) if kind in ("bpf", "netlink") else ():
+    for at in numbers(steps if few != 1 else steps[-1:], few and 1) if kind in ("bpf", "netlink") else ():
         yield "%s:%d+:%d" % (kind, at, ERRORS[kind][0])
 
 
@@ -367,9 +367,10 @@ def try_kind(lab, case, kind, few, verbose):
     before = lab.state()
     hit = lab.run(*case.words, fault="%s:0:0" % kind)[3]
     behind = lab.state()
-    total = int(hit.split()[1])
+    steps = [int(number) for number in re.findall(r"calls (\d+)", hit)]
+    total = steps[-1]
     tried = bad = 0
-    for fault in faults(total, kind, few):
+    for fault in faults(steps, kind, few):
         hit, wrong = one(lab, case, fault, before, behind)
         tried += 1
         bad += bool(wrong)
