@@ -59,6 +59,8 @@ struct ir_params;
 enum ir_op {
 	IR_CONST,  /* .bytes */
 	IR_LEAF,   /* .leaf, .param[]: read packet, metadata, conntrack… */
+	IR_MAP,	   /* data of arg[0] in .set; partial: a miss fails */
+	/* Operators: what they give is up to their arguments' values, widths, .n and .m (ir_apply()). */
 	IR_AND,	   /* arg[0] & arg[1], equal widths; likewise or, xor */
 	IR_OR,
 	IR_XOR,
@@ -69,9 +71,10 @@ enum ir_op {
 	IR_BSWAP,  /* bytes reversed in each .n-byte unit (n 2, 4, 8) */
 	IR_CONCAT, /* arg[0] first */
 	IR_SLICE,  /* .n: first byte; width says how many */
-	IR_MAP,	   /* data of arg[0] in .set; partial: a miss fails */
 	IR_SCALE,  /* reciprocal_scale(host-order u32 arg[0], .n) + .m as host-order u32 */
 	IR_JHASH,  /* jhash(arg[0], width, seed .n) as host-order u32 */
+	IR_FIRST_OPERATOR = IR_AND,
+	IR_LAST_OPERATOR = IR_JHASH,
 };
 
 /*
@@ -137,6 +140,8 @@ struct ir_sel *ir_slice(struct ir *ir, struct ir_sel *a, uint32_t first, uint32_
 struct ir_sel *ir_map(struct ir *ir, struct ir_sel *key, struct ir_set *set);
 struct ir_sel *ir_scale(struct ir *ir, struct ir_sel *a, uint32_t mod, uint32_t offset);
 struct ir_sel *ir_jhash(struct ir *ir, struct ir_sel *a, uint32_t seed);
+/* But for their arguments. */
+bool ir_nodes_equal(const struct ir_sel *a, const struct ir_sel *b);
 
 /* ---- sets ---- */
 

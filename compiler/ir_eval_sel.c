@@ -148,16 +148,7 @@ static bool eval_node(const struct ir_sel *sel, struct ir_env *env, uint8_t *out
 		return sel->leaf->eval(sel, env, out);
 	case IR_MAP:
 		return eval_map(sel, env, out);
-	case IR_AND:
-	case IR_OR:
-	case IR_XOR:
-	case IR_SHL:
-	case IR_SHR:
-	case IR_BSWAP:
-	case IR_CONCAT:
-	case IR_SLICE:
-	case IR_SCALE:
-	case IR_JHASH:
+	case IR_FIRST_OPERATOR ... IR_LAST_OPERATOR:
 		break;
 	}
 	return eval_op(sel, env, out);

@@ -53,47 +53,35 @@ static uint64_t sel_hash(const struct ir_sel *s)
 		return ir_hash(h, s->param, sizeof(s->param));
 	case IR_MAP:
 		return ir_hash_u64(h, s->set->id);
-	case IR_AND:
-	case IR_OR:
-	case IR_XOR:
-	case IR_SHL:
-	case IR_SHR:
-	case IR_BSWAP:
-	case IR_CONCAT:
-	case IR_SLICE:
-	case IR_SCALE:
-	case IR_JHASH:
+	case IR_FIRST_OPERATOR ... IR_LAST_OPERATOR:
 		break;
 	}
 	return ir_hash_u64(h, s->n | (uint64_t)s->m << 32);
 }
 
-static bool sel_equal(const struct ir_sel *a, const struct ir_sel *b)
+bool ir_nodes_equal(const struct ir_sel *a, const struct ir_sel *b)
 {
-	if (a->op != b->op || a->width != b->width || a->n_args != b->n_args)
-		return false;
-	if (a->n_args && memcmp(a->args, b->args, a->n_args * sizeof(*a->args)) != 0)
+	if (a->op != b->op || a->width != b->width || a->n_args != b->n_args ||
+	    a->impure != b->impure)
 		return false;
 	switch (a->op) {
 	case IR_CONST:
 		return memcmp(a->bytes, b->bytes, a->width) == 0;
 	case IR_LEAF:
-		return a->leaf == b->leaf && memcmp(a->param, b->param, sizeof(a->param)) == 0;
+		return a->leaf == b->leaf && a->state == b->state &&
+		       memcmp(a->param, b->param, sizeof(a->param)) == 0;
 	case IR_MAP:
 		return a->set == b->set;
-	case IR_AND:
-	case IR_OR:
-	case IR_XOR:
-	case IR_SHL:
-	case IR_SHR:
-	case IR_BSWAP:
-	case IR_CONCAT:
-	case IR_SLICE:
-	case IR_SCALE:
-	case IR_JHASH:
+	case IR_FIRST_OPERATOR ... IR_LAST_OPERATOR:
 		break;
 	}
 	return a->n == b->n && a->m == b->m;
+}
+
+static bool sel_equal(const struct ir_sel *a, const struct ir_sel *b)
+{
+	return ir_nodes_equal(a, b) &&
+	       (!a->n_args || memcmp(a->args, b->args, a->n_args * sizeof(*a->args)) == 0);
 }
 
 /* Copies what @want points to into the arena and makes it a selector of the ir. */

@@ -101,16 +101,7 @@ static void put_sel(struct key *k, const struct ir_sel *s)
 	case IR_MAP:
 		fprintf(k->f, "set %u", s->set->id);
 		break;
-	case IR_AND:
-	case IR_OR:
-	case IR_XOR:
-	case IR_SHL:
-	case IR_SHR:
-	case IR_BSWAP:
-	case IR_CONCAT:
-	case IR_SLICE:
-	case IR_SCALE:
-	case IR_JHASH:
+	case IR_FIRST_OPERATOR ... IR_LAST_OPERATOR:
 		fprintf(k->f, "%u %u", s->n, s->m);
 		break;
 	}

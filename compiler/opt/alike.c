@@ -36,24 +36,11 @@ static bool has_impure(const struct ir_sel *s)
 	return false;
 }
 
-static bool nodes_alike(const struct ir_sel *a, const struct ir_sel *b)
-{
-	if (a->op != b->op || a->width != b->width || a->n_args != b->n_args ||
-	    a->impure != b->impure)
-		return false;
-	if (a->op == IR_LEAF)
-		return a->leaf == b->leaf && a->state == b->state &&
-		       memcmp(a->param, b->param, sizeof(a->param)) == 0;
-	if (a->op == IR_MAP)
-		return a->set == b->set;
-	return a->n == b->n && a->m == b->m;
-}
-
 static bool sels_alike(struct pairs *p, const struct ir_sel *a, const struct ir_sel *b)
 {
 	if (!a || !b || !has_impure(a))
 		return a == b;
-	if (!nodes_alike(a, b) || (a->impure && !are_paired(p, a, b)))
+	if (!ir_nodes_equal(a, b) || (a->impure && !are_paired(p, a, b)))
 		return false;
 	for (uint32_t i = 0; i < a->n_args; i++)
 		if (!sels_alike(p, a->args[i], b->args[i]))
