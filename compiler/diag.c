@@ -138,3 +138,13 @@ const char *family_name(uint8_t nfproto)
 	}
 	return "unknown";
 }
+
+const char *diags_first_error(const struct diags *ds)
+{
+	const struct diag *d;
+
+	list_for_each(d, &ds->list, node)
+		if (d->level == DIAG_ERROR)
+			return d->text;
+	return "unknown reason";
+}

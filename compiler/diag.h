@@ -53,6 +53,8 @@ void diag_add(struct diags *ds, enum diag_level level, const char *code,
 
 /* "inet filter input: rule handle 12: limit: <text>", malloc'ed. */
 char *diag_format(const struct diag *d);
+/* Its text: what was an error where it happened is a reason elsewhere. */
+const char *diags_first_error(const struct diags *ds);
 
 const char *family_name(uint8_t nfproto); /* "ip", "ip6", "inet", "arp", "bridge", "netdev" */
 

@@ -12,7 +12,7 @@
 #include "../compiler/dynamic.h"
 #include "../netlink/nlattr.h"
 #include "dynamic.h"
-#include "plan.h"
+#include "priv.h"
 
 #ifndef NFTA_LAST_MAX
 enum { NFTA_LAST_SET = 1, NFTA_LAST_MSECS = 2 };
@@ -76,7 +76,7 @@ void dynamic_put_new(const struct mf_dynamic *d, const struct set *s, const stru
 		     uint8_t *key, uint8_t *value)
 {
 	const struct exprs *es = e->exprs.n ? &e->exprs : &s->exprs;
-	uint64_t now = (uint64_t)(ms_now() * 1e6);
+	uint64_t now = now_ns();
 	uint8_t *at = put_head(s, e, es->n, now, key, value);
 
 	for (uint32_t i = 0; i < d->n_exprs; i++)
@@ -319,7 +319,7 @@ int dynamic_read(int fd, const struct mf_dynamic *d, struct set *s)
 {
 	struct expr AUTO_FREE *exprs = calloc(MAX(d->n_exprs, 1u), sizeof(*exprs));
 	struct reading rd = { .d = d, .s = s, .exprs = exprs, .state_at = sizeof(struct dyn_value),
-			      .now = (uint64_t)(ms_now() * 1e6) };
+			      .now = now_ns() };
 	struct bpf_map_info info = { 0 };
 	uint32_t len = sizeof(info), size;
 	int err = exprs ? 0 : -ENOMEM;

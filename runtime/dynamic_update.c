@@ -11,7 +11,7 @@
 
 #include "../compiler/dynamic.h"
 #include "dynamic.h"
-#include "plan.h"
+#include "priv.h"
 
 enum { CLAIMED = 2 }; /* bpf/dynset.bpf.c */
 
@@ -60,7 +60,7 @@ static int dyn_map_open(const struct runtime *rt, uint32_t gen, const struct mf_
 	uint32_t len = sizeof(info);
 
 	*dm = (struct dyn_map){ .fd = get_pin(rt, gen, d->id), .d = d, .s = s,
-				.now = (uint64_t)(ms_now() * 1e6) };
+				.now = now_ns() };
 	if (dm->fd < 0)
 		return dm->fd;
 	if (bpf_obj_get_info_by_fd(dm->fd, &info, &len) < 0)

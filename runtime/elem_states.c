@@ -18,7 +18,7 @@
 #include "../compiler/set_table.h"
 #include "dynamic.h"
 #include "elem_map.h"
-#include "plan.h"
+#include "priv.h"
 
 #ifndef NFTA_LAST_MAX
 enum { NFTA_LAST_SET = 1, NFTA_LAST_MSECS = 2 };
@@ -96,9 +96,8 @@ static bool show_quota(struct blob attrs, uint64_t consumed)
 static bool show_last(struct blob attrs, uint64_t ns)
 {
 	const uint32_t set = htobe32(1);
-	uint64_t now = (uint64_t)(ms_now() * 1e6), ms = now > ns ? (now - ns) / 1000000 : 0;
+	uint64_t ms = ms_since(ns), be = htobe64(ms);
 	bool was = attr_uint(attrs, NFTA_LAST_SET, 0);
-	uint64_t be = htobe64(ms);
 
 	if (!ns || (was && attr_uint(attrs, NFTA_LAST_MSECS, 0) <= ms))
 		return false; /* the interpreter saw it later */
@@ -228,7 +227,7 @@ int elem_states_init(const struct mf_set *mf, const struct set *s, const struct 
 	for (uint32_t i = 0; i < es->n; i++) {
 		uint64_t words[2];
 
-		dyn_expr_init(es->array[i].name, es->array[i].attrs, (uint64_t)(ms_now() * 1e6),
+		dyn_expr_init(es->array[i].name, es->array[i].attrs, now_ns(),
 			      words);
 		if (strcmp(es->array[i].name, "counter") == 0)
 			words[0] = words[1] = 0; /* the kernel's element has these */

@@ -13,7 +13,6 @@
 #include "../compiler/ir.h"
 #include "elem_states.h"
 #include "elements.h"
-#include "plan.h"
 #include "priv.h"
 
 #define MAX_RECORD 1024 /* bytes: set_table.c makes none of more */
@@ -123,7 +122,7 @@ static uint64_t expires_at(const struct set *s, const struct set_elem *e)
 
 	if (!(s->flags & NFT_SET_TIMEOUT) || !ms || ms == UINT64_MAX)
 		return 0;
-	return (uint64_t)(ms_now() * 1e6) + ms * 1000000;
+	return now_ns() + ms * 1000000;
 }
 
 /* Those that were freed and not noted, for want of room. */
@@ -192,7 +191,7 @@ static int add_again(struct target *t, const struct span *sp, const uint32_t *wo
 	if (t->shape.kind == CLASSIFY_TREE && classify_tree_has(t->blob, sp->lo, sp->hi) != 1)
 		return -EEXIST;
 	was = classify_expires(t->blob, index);
-	if (!was || was > (uint64_t)(ms_now() * 1e6))
+	if (!was || was > now_ns())
 		return t->set->flags & NFT_SET_TIMEOUT ? -EEXIST : 0;
 	if (t->shape.value_size)
 		classify_set_value(t->blob, index, words);

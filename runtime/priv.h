@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <linux/netfilter.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "root.h"
@@ -19,6 +20,25 @@ static inline void close_fd(int *fd)
 		close(*fd);
 }
 #define AUTO_CLOSE CLEANUP(close_fd)
+
+/* As programs read it: bpf_ktime_get_ns(). */
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+static inline uint64_t ms_since(uint64_t ns)
+{
+	uint64_t now = now_ns();
+
+	return now > ns ? (now - ns) / 1000000 : 0;
+}
+static inline double now_ms(void)
+{
+	return (double)now_ns() / 1e6;
+}
 
 /* The program that a chain of this generation runs in, and where it hangs. */
 struct root {

@@ -76,17 +76,17 @@ int rt_rewrite(void *model, struct batch *b);
 /* False: it leaves every batch as it is. */
 bool rt_may_rewrite(const struct ruleset *model);
 
-/* ---- plan.c, load.c ---- */
+/* ---- lower_options.c ---- */
 
 /* What the ruleset leaves to the kernel, as this kernel has it, and what the run time offers. */
 void rt_lower_options(struct lower_options *o);
+
+/* ---- plan.c, load.c ---- */
 
 struct rt_load_options {
 	struct lower_options lower;
 	bool require_bpf; /* a filter chain left to the interpreter is an error; nothing changes */
 	bool check;	  /* all up to verified programs and a validated batch; nothing changes */
-	const char *cpu;  /* emit_options.cpu */
-	bool want_llvm, want_asm;
 };
 
 /* What became, or would become, of a ruleset. */
@@ -111,15 +111,6 @@ void rt_plan_fini(struct rt_plan *p);
 
 /* reuse.c: may the next load use the code that runs? Then LLVM is maybe not needed. */
 bool rt_may_reuse(const struct runtime *rt);
-
-/*
- * Lowers, places, compiles and lets the verifier judge (which is tried out only when @rt is there
- * and allowed to); chains that fail go back to the interpreter with a blocker in @ds. When nothing
- * can be compiled at all (no LLVM module, no BTF) every chain goes back, which is no error either.
- * The plan refers to @rs. Nothing is pinned, attached or committed.
- */
-int rt_plan(struct runtime *rt, const struct ruleset *rs, const struct rt_load_options *opt,
-	    struct diags *ds, struct rt_plan *ret);
 
 /*
  * Loads: applies @b (NULL: take over what is live) to @rs, which must come from rt_model(), and

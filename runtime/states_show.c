@@ -5,7 +5,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <linux/netfilter/nf_tables.h>
 
@@ -32,15 +31,11 @@ static bool put_be64(struct blob attrs, uint16_t type, uint64_t value)
 static void show_last(struct blob attrs, uint64_t ns)
 {
 	const uint32_t set = htobe32(1);
-	struct timespec ts;
 	struct blob at;
-	uint64_t now;
 
 	if (!ns || !attr_find(attrs, NFTA_LAST_SET, &at) || at.len != sizeof(set))
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-	if (put_be64(attrs, NFTA_LAST_MSECS, now > ns ? (now - ns) / 1000000 : 0))
+	if (put_be64(attrs, NFTA_LAST_MSECS, ms_since(ns)))
 		memcpy((void *)at.data, &set, sizeof(set));
 }
 

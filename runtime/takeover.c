@@ -310,7 +310,7 @@ static int change_dynamic_sets(struct takeover *tk)
 
 int takeover_run(struct takeover *tk)
 {
-	double begin = ms_now();
+	double begin = now_ms();
 	int err = takeover_ready(tk);
 
 	if (err)
@@ -344,6 +344,6 @@ int takeover_run(struct takeover *tk)
 	if (!err)
 		err = drop(tk);
 	nlsock_linger(false);
-	tk->plan->ms_commit = ms_now() - begin;
+	tk->plan->ms_commit = now_ms() - begin;
 	return err;
 }
