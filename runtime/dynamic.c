@@ -3,41 +3,30 @@
  * Sets that packets change, over loads and gives.
  *
  * Their map is the truth. A set that a load leaves alone keeps it: the new programs go on with the
- * same elements, and nothing that packets do meanwhile is lost. What the user's batch adds or deletes
- * is what the model has more, or less, than it was shown with. When no program keeps the set any more
- * its elements go into the kernel's, with what is left of their time.
+ * same elements, and nothing that packets do meanwhile is lost. Here: the maps of a new generation.
+ * What the user sees and changes of them is in dynamic_shown.c, what becomes of them when no program
+ * keeps the set any more in dynamic_give.c.
  */
-#include "dynamic.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/netfilter/nf_tables.h>
 
 #include "../compiler/dynamic.h"
 #include "../netlink/nfnl.h"
-#include "plan.h"
-
-#define MADE_ANEW 1024 /* elements, whatever packets counted */
+#include "dynamic_priv.h"
 
 /* ---- the maps of a generation ---- */
 
-struct heads { /* the map "dynsets" */
-	struct dyn_head *array;
-	uint32_t n;
-	size_t size;
-};
-
-static void heads_close(struct heads *h)
+void dynamic_heads_close(struct dynamic_heads *h)
 {
 	if (h->array)
 		munmap(h->array, h->size);
 }
 
-static int heads_open(const struct runtime *rt, uint32_t gen, struct heads *ret)
+int dynamic_heads_open(const struct runtime *rt, uint32_t gen, struct dynamic_heads *ret)
 {
 	int AUTO_CLOSE fd = -1;
 	uint32_t value_size = 0;
@@ -53,7 +42,7 @@ static int heads_open(const struct runtime *rt, uint32_t gen, struct heads *ret)
 	return 0;
 }
 
-static int map_open(const struct runtime *rt, uint32_t gen, uint32_t id)
+int dynamic_map(const struct runtime *rt, uint32_t gen, uint32_t id)
 {
 	char AUTO_FREE *name = NULL;
 	int fd = -1, err = path_printf(&name, "dyn_%u", id);
@@ -63,7 +52,7 @@ static int map_open(const struct runtime *rt, uint32_t gen, uint32_t id)
 	return err ? err : fd;
 }
 
-static const struct mf_dynamic *find(const struct manifest *m, const struct set *s)
+const struct mf_dynamic *dynamic_named(const struct manifest *m, const struct set *s)
 {
 	for (uint32_t i = 0; m && i < m->n_dynamic; i++) {
 		const struct mf_dynamic *d = &m->dynamic[i];
@@ -75,8 +64,7 @@ static const struct mf_dynamic *find(const struct manifest *m, const struct set 
 	return NULL;
 }
 
-/* The very set that the map was made for? One whose load was killed is known by name alone. */
-static bool is_of(const struct heads *h, const struct mf_dynamic *d, const struct set *s)
+bool dynamic_is_of(const struct dynamic_heads *h, const struct mf_dynamic *d, const struct set *s)
 {
 	uint64_t handle = d->id < h->n ? h->array[d->id].handle : 0;
 
@@ -142,16 +130,17 @@ static bool fits(int fd, const struct ir_set *set)
 					 info.max_entries > set->n_elems;
 }
 
-static int bring_one(struct runtime *rt, const struct manifest *m, const struct heads *h,
+static int bring_one(struct runtime *rt, const struct manifest *m, const struct dynamic_heads *h,
 		     struct ir_set *set)
 {
-	const struct mf_dynamic *d = set->origin ? find(m, set->origin) : NULL;
+	const struct mf_dynamic *d = set->origin ? dynamic_named(m, set->origin) : NULL;
 	int AUTO_CLOSE fd = -1;
 	int err;
 
-	if (!d || !is_of(h, d, set->origin) || !dynamic_same_exprs(d->exprs, d->n_exprs, set->like_exprs))
+	if (!d || !dynamic_is_of(h, d, set->origin) ||
+	    !dynamic_same_exprs(d->exprs, d->n_exprs, set->like_exprs))
 		return 0;
-	fd = map_open(rt, gen_current(rt), d->id);
+	fd = dynamic_map(rt, gen_current(rt), d->id);
 	if (fd < 0 && fd != -ENOENT)
 		return fd;
 	if (fd < 0 || !fits(fd, set))
@@ -164,7 +153,7 @@ static int bring_one(struct runtime *rt, const struct manifest *m, const struct 
 int dynamic_bring(struct runtime *rt, const struct ir *ir, struct bpf_object *obj)
 {
 	struct manifest CLEANUP(manifest_freep) *m = NULL;
-	struct heads CLEANUP(heads_close) h = { 0 };
+	struct dynamic_heads CLEANUP(dynamic_heads_close) h = { 0 };
 	struct diags quiet;
 	int err;
 
@@ -177,7 +166,7 @@ int dynamic_bring(struct runtime *rt, const struct ir *ir, struct bpf_object *ob
 	diags_init(&quiet);
 	err = manifest_read(rt, gen_current(rt), &quiet, &m);
 	if (!err)
-		err = m->format == MANIFEST_FORMAT ? heads_open(rt, gen_current(rt), &h) : -ENOENT;
+		err = m->format == MANIFEST_FORMAT ? dynamic_heads_open(rt, gen_current(rt), &h) : -ENOENT;
 	diags_fini(&quiet);
 	for (uint32_t i = 0; !err && i < ir->n_sets; i++)
 		if (ir->sets[i]->map)
@@ -235,8 +224,8 @@ int dynamic_note_handles(struct runtime *rt, uint32_t gen, const struct manifest
 {
 	const struct dump_options opt = { .sets_only = true };
 	struct ruleset CLEANUP(ruleset_freep) *rs = NULL;
-	struct heads CLEANUP(heads_close) h = { 0 };
-	int err = m->n_dynamic ? heads_open(rt, gen, &h) : 0;
+	struct dynamic_heads CLEANUP(dynamic_heads_close) h = { 0 };
+	int err = m->n_dynamic ? dynamic_heads_open(rt, gen, &h) : 0;
 
 	if (!err && m->n_dynamic)
 		err = dump_ruleset(&opt, ds, &rs);
@@ -249,272 +238,4 @@ int dynamic_note_handles(struct runtime *rt, uint32_t gen, const struct manifest
 			h.array[d->id].handle = s->handle;
 	}
 	return err == -ENOENT ? 0 : err;
-}
-
-/* ---- the model ---- */
-
-struct shown { /* a set's elements, as the model was given them */
-	const struct set *set;
-	uint8_t *keys; /* sorted */
-	uint64_t *times; /* timeout and expiration of each */
-	size_t n;
-};
-
-static __thread size_t sort_width;
-
-static int compare_elems(const void *pa, const void *pb)
-{
-	const struct set_elem *a = *(struct set_elem *const *)pa, *b = *(struct set_elem *const *)pb;
-
-	return memcmp(a->key, b->key, sort_width);
-}
-
-/* Elements by key; malloc'ed. */
-static const struct set_elem **sort_elems(const struct set *s)
-{
-	const struct set_elem **sorted = calloc(s->n_elems + 1, sizeof(*sorted));
-
-	for (size_t i = 0; sorted && i < s->n_elems; i++)
-		sorted[i] = &s->elems[i];
-	sort_width = s->key_len;
-	if (sorted)
-		qsort(sorted, s->n_elems, sizeof(*sorted), compare_elems);
-	return sorted;
-}
-
-/* The map of @s has what @map has. */
-static int remember(struct runtime *rt, const struct set *s, const struct set *map)
-{
-	const struct set_elem **AUTO_FREE sorted = sort_elems(map);
-	struct shown *all = realloc(rt->shown, (rt->n_shown + 1) * sizeof(*all)), *sh;
-
-	if (all)
-		rt->shown = all;
-	if (!sorted || !all)
-		return -ENOMEM;
-	sh = &all[rt->n_shown++];
-	*sh = (struct shown){ .set = s, .keys = malloc(map->n_elems * s->key_len + 1),
-			      .times = calloc(2 * map->n_elems + 1, sizeof(*sh->times)) };
-	if (!sh->keys || !sh->times)
-		return -ENOMEM;
-	for (; sh->n < map->n_elems; sh->n++) {
-		memcpy(sh->keys + sh->n * s->key_len, sorted[sh->n]->key, s->key_len);
-		sh->times[2 * sh->n] = sorted[sh->n]->timeout;
-		sh->times[2 * sh->n + 1] = sorted[sh->n]->expiration;
-	}
-	return 0;
-}
-
-void dynamic_forget(struct runtime *rt)
-{
-	for (size_t i = 0; i < rt->n_shown; i++) {
-		free(rt->shown[i].keys);
-		free(rt->shown[i].times);
-	}
-	free(rt->shown);
-	rt->shown = NULL;
-	rt->n_shown = 0;
-}
-
-static int read_set(struct runtime *rt, uint32_t gen, const struct mf_dynamic *d, struct set *s,
-		    bool remembered, bool others)
-{
-	struct ruleset CLEANUP(ruleset_freep) *aside = NULL;
-	int AUTO_CLOSE fd = map_open(rt, gen, d->id);
-	struct set *map = s;
-	int err = fd < 0 ? fd : 0;
-
-	if (!err && others && dynamic_heeds_others(d, s))
-		err = dynamic_set_aside(s, &aside, &map);
-	if (!err)
-		err = dynamic_read(fd, d, map);
-	if (!err && map != s)
-		err = dynamic_heed_others(d, s, map);
-	if (!err && remembered)
-		err = remember(rt, s, map);
-	return err;
-}
-
-static int overlay(struct runtime *rt, uint32_t gen, const struct manifest *m, struct ruleset *rs,
-		   bool remembered)
-{
-	const bool others = remembered && rt->words &&
-			    rt->words[RT_WORD_RULESET].value != rs->generation;
-	struct heads CLEANUP(heads_close) h = { 0 };
-	int err = m->n_dynamic ? heads_open(rt, gen, &h) : 0;
-
-	for (uint32_t i = 0; !err && i < m->n_dynamic; i++) {
-		const struct mf_dynamic *d = &m->dynamic[i];
-		const struct table *t = ruleset_find_table(rs, d->family, d->table);
-		struct set *s = t ? table_find_set(t, d->name) : NULL;
-
-		if (!s || !is_of(&h, d, s))
-			continue;
-		err = read_set(rt, gen, d, s, remembered, others);
-		if (err == -ENOENT || err == -EINVAL) /* a set that no program used has no map */
-			err = 0;
-	}
-	return err == -ENOENT ? 0 : err;
-}
-
-int dynamic_overlay(struct runtime *rt, const struct manifest *m, struct ruleset *rs,
-		    struct diags *ds)
-{
-	int err;
-
-	dynamic_forget(rt);
-	err = m->format == MANIFEST_FORMAT ? overlay(rt, gen_current(rt), m, rs, true) : 0;
-	return err ? rt_error(ds, err, "elements of dynamic sets cannot be read") : 0;
-}
-
-/* ---- what a batch changed ---- */
-
-static bool times_changed(const struct shown *sh, size_t i, const struct set_elem *e)
-{
-	return sh->times[2 * i] != e->timeout || sh->times[2 * i + 1] != e->expiration;
-}
-
-static int put(const struct ir *ir, const struct ir_set *set, const struct set_elem *e, int fd)
-{
-	uint8_t key[IR_MAX_WIDTH], value[2 * IR_MAX_WIDTH + 512];
-
-	if (dyn_value_size(set) > sizeof(value))
-		return -E2BIG;
-	dynamic_put(ir, set, e, key, value);
-	return bpf_map_update_elem(fd, key, value, BPF_ANY);
-}
-
-/* Both in the order of keys. */
-static int commit_set(const struct ir *ir, const struct ir_set *set, const struct shown *sh, int fd)
-{
-	const struct set_elem **AUTO_FREE now = sort_elems(set->origin);
-	size_t width = set->width, n = set->origin->n_elems, i = 0, k = 0;
-	int err = now ? 0 : -ENOMEM;
-
-	while (!err && (i < sh->n || k < n)) {
-		int cmp = i == sh->n ? 1 :
-			  k == n     ? -1 :
-				       memcmp(sh->keys + i * width, now[k]->key, width);
-
-		if (cmp < 0) {
-			uint8_t key[IR_MAX_WIDTH] = { 0 };
-
-			memcpy(key, sh->keys + i * width, width);
-			err = bpf_map_delete_elem(fd, key);
-			if (err == -ENOENT) /* it may have gone by itself */
-				err = 0;
-		} else if (cmp > 0 || times_changed(sh, i, now[k])) {
-			err = put(ir, set, now[k], fd);
-		}
-		i += cmp <= 0;
-		k += cmp >= 0;
-	}
-	return err;
-}
-
-int dynamic_commit(struct runtime *rt, uint32_t gen, const struct ir *ir, struct diags *ds)
-{
-	int err = 0;
-
-	for (uint32_t i = 0; ir && !err && i < ir->n_sets; i++) {
-		const struct ir_set *set = ir->sets[i];
-		int AUTO_CLOSE fd = -1;
-
-		for (size_t k = 0; set->kept && k < rt->n_shown; k++) {
-			if (rt->shown[k].set != set->origin)
-				continue;
-			fd = map_open(rt, gen, set->id);
-			err = fd < 0 ? fd : commit_set(ir, set, &rt->shown[k], fd);
-			break;
-		}
-		if (err)
-			return rt_error(ds, err, "set %s: its map cannot be changed", set->name);
-	}
-	return 0;
-}
-
-/* ---- back to the kernel ---- */
-
-bool dynamic_is_leaving(const struct ir *ir, const struct set *s)
-{
-	for (uint32_t i = 0; ir && i < ir->n_sets; i++)
-		if ((ir->sets[i]->is_dynamic || ir->sets[i]->keeps) && ir->sets[i]->origin == s)
-			return false;
-	return (s->elsewhere || s->counted) && s->handle;
-}
-
-/*
- * To delete an element that has expired meanwhile would fail; to flush the set does not. Else large sets
- * are changed only where packets counted: the kernel takes minutes to make 100,000 ranges anew. Small
- * ones are made anew, so that the kernel goes on listing ranges of several fields in their order.
- */
-static void give_set(const struct set *s, struct batch_builder *bb)
-{
-	if (s->elsewhere || s->flags & NFT_SET_TIMEOUT || s->n_elems <= MADE_ANEW)
-		batch_renew_elems(bb, s);
-	else
-		batch_renew_counted(bb, s);
-}
-
-void dynamic_give(const struct ruleset *rs, const struct ir *ir, struct batch_builder *bb)
-{
-	const struct table *t;
-	const struct set *s;
-
-	list_for_each(t, &rs->tables, node)
-		list_for_each(s, &t->sets, node)
-			if (dynamic_is_leaving(ir, s) && !(s->flags & NFT_SET_ANONYMOUS))
-				give_set(s, bb);
-}
-
-static const struct set *counterpart(const struct ruleset *rs, const struct set *s)
-{
-	const struct table *t = ruleset_find_table(rs, s->table->family, s->table->name);
-
-	return t ? table_find_set(t, s->name) : NULL;
-}
-
-static void only_new(struct set *s, struct set *known)
-{
-	size_t i = 0;
-
-	while (i < s->n_elems) {
-		if (set_elem_get(known, s->elems[i].key, NULL, 0, false))
-			set_elem_delete(s, &s->elems[i]);
-		else
-			i++;
-	}
-}
-
-int dynamic_give_rest(struct runtime *rt, uint32_t gen, const struct manifest *m,
-		      const struct ruleset *rs, const struct ir *ir, struct batch_builder *bb)
-{
-	const struct dump_options opt = { .sets_only = true };
-	struct ruleset CLEANUP(ruleset_freep) *late = NULL;
-	struct diags quiet;
-	struct table *t;
-	struct set *s;
-	int err = 0;
-
-	if (!m || !m->n_dynamic)
-		return 0;
-	diags_init(&quiet);
-	err = dump_ruleset(&opt, &quiet, &late);
-	diags_fini(&quiet);
-	if (!err)
-		err = overlay(rt, gen, m, late, false);
-	if (err)
-		return err;
-	list_for_each(t, &late->tables, node) {
-		list_for_each(s, &t->sets, node) {
-			const struct set *known = counterpart(rs, s);
-
-			if (!s->elsewhere || !known || !dynamic_is_leaving(ir, known) ||
-			    s->flags & NFT_SET_ANONYMOUS)
-				continue;
-			only_new(s, (struct set *)known);
-			batch_add_elems(bb, s);
-		}
-	}
-	return 0;
 }

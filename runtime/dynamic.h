@@ -19,6 +19,11 @@ int dynamic_bring(struct runtime *rt, const struct ir *ir, struct bpf_object *ob
 int dynamic_fill(const struct ir *ir, struct diags *ds);
 int dynamic_pin(struct runtime *rt, uint32_t gen, const struct ir *ir, struct diags *ds);
 int dynamic_make(const struct ir *ir, struct manifest *m); /* manifest_make()'s part */
+/* Handles of the sets, when all is committed: elements are those of this very set. */
+int dynamic_note_handles(struct runtime *rt, uint32_t gen, const struct manifest *m,
+			 struct diags *ds);
+
+/* dynamic_shown.c */
 
 /* The current generation's elements into the model; what it was shown is remembered. */
 int dynamic_overlay(struct runtime *rt, const struct manifest *m, struct ruleset *rs,
@@ -26,9 +31,8 @@ int dynamic_overlay(struct runtime *rt, const struct manifest *m, struct ruleset
 void dynamic_forget(struct runtime *rt); /* what was shown */
 /* What a batch changed of what was shown, into the maps that stay. When it is committed. */
 int dynamic_commit(struct runtime *rt, uint32_t gen, const struct ir *ir, struct diags *ds);
-/* Handles of the sets, when all is committed: elements are those of this very set. */
-int dynamic_note_handles(struct runtime *rt, uint32_t gen, const struct manifest *m,
-			 struct diags *ds);
+
+/* dynamic_give.c */
 
 /* Is it a set whose elements no new program keeps? */
 bool dynamic_is_leaving(const struct ir *ir, const struct set *s);

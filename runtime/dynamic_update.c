@@ -4,14 +4,12 @@
  * be done is asked of the map, which is the truth, before the kernel's set is changed; then the map is.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include <bpf/bpf.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include "../compiler/dynamic.h"
-#include "dynamic.h"
-#include "priv.h"
+#include "dynamic_priv.h"
 
 enum { CLAIMED = 2 }; /* bpf/dynset.bpf.c */
 
@@ -32,16 +30,6 @@ static void dyn_map_close(struct dyn_map *dm)
 	free(dm->is);
 }
 
-static int get_pin(const struct runtime *rt, uint32_t gen, uint32_t id)
-{
-	char name[32];
-	int fd = -1, err;
-
-	snprintf(name, sizeof(name), "dyn_%u", id);
-	err = gen_get(rt, gen, name, &fd);
-	return err ? err : fd;
-}
-
 static uint32_t value_size(const struct mf_dynamic *d, const struct set *s)
 {
 	uint32_t size = sizeof(struct dyn_value);
@@ -59,8 +47,7 @@ static int dyn_map_open(const struct runtime *rt, uint32_t gen, const struct mf_
 	struct bpf_map_info info = { 0 };
 	uint32_t len = sizeof(info);
 
-	*dm = (struct dyn_map){ .fd = get_pin(rt, gen, d->id), .d = d, .s = s,
-				.now = now_ns() };
+	*dm = (struct dyn_map){ .fd = dynamic_map(rt, gen, d->id), .d = d, .s = s, .now = now_ns() };
 	if (dm->fd < 0)
 		return dm->fd;
 	if (bpf_obj_get_info_by_fd(dm->fd, &info, &len) < 0)
@@ -95,17 +82,10 @@ static bool has(struct dyn_map *dm, const struct set_elem *e)
 const struct mf_dynamic *dynamic_find(const struct runtime *rt, uint32_t gen,
 				      const struct manifest *m, const struct set *s)
 {
-	for (uint32_t i = 0; i < m->n_dynamic; i++) {
-		const struct mf_dynamic *d = &m->dynamic[i];
-		int AUTO_CLOSE fd = -1;
+	const struct mf_dynamic *d = dynamic_named(m, s);
+	int AUTO_CLOSE fd = d ? dynamic_map(rt, gen, d->id) : -ENOENT;
 
-		if (d->family != s->table->family || strcmp(d->table, s->table->name) != 0 ||
-		    strcmp(d->name, s->name) != 0)
-			continue;
-		fd = get_pin(rt, gen, d->id); /* one that no program uses has none */
-		return fd == -ENOENT ? NULL : d;
-	}
-	return NULL;
+	return fd == -ENOENT ? NULL : d; /* one that no program uses has no map */
 }
 
 /* ---- asking ---- */
