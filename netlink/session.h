@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A session: libnftables' way to the kernel goes through here. At most one per thread is active;
- * interpose.c asks it what to do with libnftables' socket calls.
+ * interpose.c asks it what to do with libnftables' socket calls. Questions are answered, or passed to the
+ * kernel (session_ask.c); the batch is kept (session_batch.c).
  */
 #ifndef NFT_BPF_NETLINK_SESSION_H
 #define NFT_BPF_NETLINK_SESSION_H
@@ -59,9 +60,18 @@ bool session_is_in_between(const struct nft_session *s);
 
 struct session_socket *session_socket_open(int protocol);
 void session_socket_close(struct session_socket *s);
+void session_drop_answer(struct session_socket *s);
+
+/* ---- session_ask.c ---- */
+
 ssize_t session_send(struct session_socket *s, const void *data, size_t len);
 ssize_t session_receive(struct session_socket *s, void *buffer, size_t len);
+
+/* ---- session_batch.c ---- */
+
 ssize_t session_send_batch(struct session_socket *s, const struct msghdr *msg, int flags);
+/* An error of the prelude: libnftables finds no command that it belongs to, so it is kept here. */
+void session_note_errors(struct session_socket *s, const uint8_t *data, size_t len);
 
 /* refusals.c: puts into the socket what @rs, which it changes, refuses of the session's batch. */
 int refusals_send(const struct session_socket *s, struct ruleset *rs);
