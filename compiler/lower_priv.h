@@ -121,6 +121,10 @@ void front_unknown(struct lower *lw);
 /* What the rule at hand is in the front at hand, before idle steps go. */
 void front_finish_rule(struct lower *lw);
 bool front_can_use_set(const struct lower *lw, const struct set *s);
+
+/* front_drops.c */
+/* Rules of @base behind the last one that matters go; @ret: which drop. */
+void front_cut(struct lower *lw, struct ir_chain *base, struct lower_front *ret);
 /* Can the verdict map drop packets, or elements that come later? */
 bool front_vmap_drops(const struct ir_set *s);
 /* All that the rule asks for is conntrack's state. */
