@@ -89,6 +89,11 @@ netns() {
 		ip -n "$n" link set lo up
 	done
 }
+# twins NAME: $k for the kernel's interpreter and $b for BPF programs, to be given the same.
+twins() {
+	k=$1-k-$$ b=$1-b-$$
+	netns $k $b
+}
 # gc_is_allowed: only where all processes are seen (PROC_PID_INIT_INO), not in a container.
 gc_is_allowed() { [ "$(stat -Lc %i /proc/self/ns/pid)" = $((0xEFFFFFFC)) ]; }
 # own_bpffs: from here on pins are on a bpffs of the test's own, where no other nft-bpf's gc sees them;

@@ -5,9 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 
 s=dy-s-$$
-k=dy-k-$$ # the kernel's interpreter
-b=dy-b-$$
-netns $s $k $b
+netns $s
+twins dy
 text() { "$@" 2>&1; }
 for n in $k $b; do
 	veth $s "to-$n" $n e0

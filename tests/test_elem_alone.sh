@@ -5,9 +5,7 @@
 # begin with what their own ruleset says.
 . "$(dirname "$0")/lib.sh"
 
-k=ea-k-$$ # the kernel's interpreter
-b=ea-b-$$
-netns $k $b
+twins ea
 # Two packets from each address.
 hit() {
 	local ns

@@ -5,9 +5,7 @@
 # commands and packets; what they list is the same, all the way.
 . "$(dirname "$0")/lib.sh"
 
-k=es-k-$$ # the kernel's interpreter
-b=es-b-$$
-netns $k $b
+twins es
 # Some UDP packets for each element, and some for none, in both.
 traffic() {
 	local ns
