@@ -9,6 +9,8 @@
 
 struct cls_memo;
 
+#define CLS_LONG_LIST 512 /* boxes: from here on cls_boxes.copies counts */
+
 /* All boxes, by position: in ascending order of their index. */
 struct cls_boxes {
 	struct cls_blob *b;
@@ -94,5 +96,7 @@ void cls_filtered_fill(struct cls_boxes *x);
 
 /* Ref of a tree over the boxes of @list (positions, ascending), or -errno. */
 int cls_boxes_tree(struct cls_boxes *x, const uint32_t *list, uint32_t n, uint32_t *ret_ref);
+/* Trees over all boxes, and the head's root. */
+int cls_boxes_forest(struct cls_boxes *x);
 
 #endif

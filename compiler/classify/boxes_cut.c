@@ -75,7 +75,7 @@ static uint32_t span_size(struct cls_range s)
 /* Copies allowed per box. Short lists may multiply more: what follows is short, too. */
 static uint64_t allowed(const struct cls_boxes *x, uint32_t n)
 {
-	uint64_t per_box = n < 16 ? 12 : n < 64 ? 8 : n < 512 ? 5 : x->copies;
+	uint64_t per_box = n < 16 ? 12 : n < 64 ? 8 : n < CLS_LONG_LIST ? 5 : x->copies;
 
 	return MIN(per_box * n + 16, x->budget);
 }
