@@ -120,8 +120,6 @@ int cli_ruleset(struct cli *cli, struct ruleset **ret);
 
 /* ---- elements.c ---- */
 
-/* Behind blanks, comments and ends of statements. */
-const char *cli_next_statement(const char *p);
 /* Whether it only adds, creates, deletes or destroys elements; *@ret_adds: not the last two. */
 bool cli_input_is_elements(const struct nft_input *in, bool *ret_adds);
 

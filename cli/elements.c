@@ -11,7 +11,8 @@
 
 #include "cli.h"
 
-const char *cli_next_statement(const char *p)
+/* Behind blanks, comments and ends of statements. */
+static const char *next_statement(const char *p)
 {
 	for (;;) {
 		p += strspn(p, " \t\r\n;");
@@ -76,7 +77,7 @@ static bool all_about_elements(const char *p, bool *ret_adds)
 	bool adds;
 
 	*ret_adds = true;
-	for (p = cli_next_statement(p); *p; p = cli_next_statement(p)) {
+	for (p = next_statement(p); *p; p = next_statement(p)) {
 		if (!begins_by_element(p, &adds))
 			return false;
 		p = end_of_statement(p);
@@ -97,7 +98,7 @@ static bool may_be_about_elements(int fd)
 	bool adds;
 
 	text[MAX(n, (ssize_t)0)] = 0;
-	p = cli_next_statement(text);
+	p = next_statement(text);
 	/* A word that is cut off, or a comment up to the end, says nothing. */
 	return strlen(p) < 64 || begins_by_element(p, &adds);
 }

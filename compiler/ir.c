@@ -168,7 +168,7 @@ struct ir_set *ir_set_new(struct ir *ir, const char *name)
 
 /* ---- states ---- */
 
-void ir_state_place(struct ir *ir, struct ir_state *st)
+static void place_state(struct ir *ir, struct ir_state *st)
 {
 	uint32_t *area = st->in_elem ? &ir->elem_state_size : &ir->shared_state_size;
 
@@ -197,7 +197,7 @@ static struct ir_state *state_get(struct ir *ir, const struct ir_effect_op *op, 
 	st->key = key;
 	st->expr = expr;
 	st->in_elem = in_elem;
-	ir_state_place(ir, st);
+	place_state(ir, st);
 	ARENA_PUSH(ir->arena, ir->states, ir->n_states, st);
 	ir_index_add(&ir->tables->states, ir->arena, h, st);
 	return st;

@@ -260,8 +260,6 @@ struct ir_state *ir_state_get(struct ir *ir, const struct ir_effect_op *op, cons
 /* The same for what an element keeps, or one to come. */
 struct ir_state *ir_state_get_elem(struct ir *ir, const struct ir_effect_op *op, const void *key,
 				   uint32_t expr);
-/* Gives a state its place; the last one made. */
-void ir_state_place(struct ir *ir, struct ir_state *st);
 
 /* ---- steps, rules, chains ---- */
 

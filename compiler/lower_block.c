@@ -30,8 +30,8 @@ struct blocker_entry {
 };
 
 /* The blocker of this cause; made, without text or place, when it is new (then why is NULL). */
-struct lower_blocker *lower_blocker_get(struct lower *lw, const void *key, uint32_t expr,
-					const char *code, uint32_t hooks)
+static struct lower_blocker *get_blocker(struct lower *lw, const void *key, uint32_t expr,
+					 const char *code, uint32_t hooks)
 {
 	uint64_t h = ir_hash_u64(ir_hash_u64(IR_HASH_INIT, (uintptr_t)key), expr);
 	struct blocker_entry *e;
@@ -69,7 +69,7 @@ static void PRINTF_LIKE(4, 0)
 		front_unknown(lw);
 		return;
 	}
-	b = lower_blocker_get(lw, lw->rule, lw->expr_index, code, hooks);
+	b = get_blocker(lw, lw->rule, lw->expr_index, code, hooks);
 	if (!b->why) {
 		b->why = arena_vprintf(lw->arena, fmt, ap);
 		b->at = place_copy(lw->arena, lower_place(lw));
@@ -102,7 +102,7 @@ void lower_block_hooks(struct lower *lw, uint32_t hooks, const char *code, const
 void lower_block_base(struct lower *lw, struct lower_chain *lc, const char *code, const char *fmt,
 		      ...)
 {
-	struct lower_blocker *b = lower_blocker_get(lw, lc->base, 0, code, LOWER_ALL_HOOKS);
+	struct lower_blocker *b = get_blocker(lw, lc->base, 0, code, LOWER_ALL_HOOKS);
 	struct diag_place at = {
 		.family = lc->base->table->family,
 		.table = lc->base->table->name,

@@ -89,7 +89,7 @@ bool lower_shared(struct lower *lw, struct lower_result *lr);
 /* lower_rule.c: every rule of the chain; lw->info is it. */
 void lower_chain_rules(struct lower *lw, struct lower_info *info);
 
-/* NF_* and NFT_* into the IR's; false: blocked. */
+/* lower_step.c: NF_* and NFT_* into the IR's; false: blocked. */
 bool lower_verdict_code(struct lower *lw, int32_t code, const char *chain, struct ir_verdict *ret);
 
 /* lower_walk.c */
@@ -135,8 +135,6 @@ void front_price(struct lower *lw, const struct ir_chain *base, bool counts,
 		 struct front_price *ret);
 
 /* lower_block.c */
-struct lower_blocker *lower_blocker_get(struct lower *lw, const void *key, uint32_t expr,
-					const char *code, uint32_t hooks);
 void lower_block_base(struct lower *lw, struct lower_chain *lc, const char *code, const char *fmt,
 		      ...) PRINTF_LIKE(4, 5);
 /* Into the base chain's list, once: the list that is being filled gets all of its own in a row. */

@@ -83,20 +83,6 @@ static void put_record(const struct ir_set *set, const struct set_table *t,
 		ret[t->data_words + set->n_states] = set_table_kind_of(set, t, e);
 }
 
-int set_table_record(const struct ir_set *set, const struct set_table *t, const struct ir_elem *e,
-		     uint32_t *ret)
-{
-	uint32_t v = 0;
-
-	if (set->kind == IR_VERDICT_MAP)
-		while (v < t->n_verdicts && !set_table_same_verdict(&t->verdicts[v]->verdict, &e->verdict))
-			v++;
-	if (v && v == t->n_verdicts)
-		return -ENOENT;
-	put_record(set, t, e, t->n_verdicts ? t->numbers[v] : 0, ret);
-	return 0;
-}
-
 static uint32_t data_words(const struct ir_set *set)
 {
 	switch (set->kind) {
@@ -124,8 +110,9 @@ static uint32_t capacity(const struct ir_set *set, uint32_t n)
 	return (uint32_t)MIN(c, (uint64_t)CLASSIFY_MAX_INDEX);
 }
 
-void set_table_shape(const struct ir_set *set, enum set_form form, uint32_t n, uint64_t seed,
-		     struct classify_shape *ret)
+/* The shape of the blob for @n elements; fields and width are the set's. */
+static void make_shape(const struct ir_set *set, enum set_form form, uint32_t n, uint64_t seed,
+		       struct classify_shape *ret)
 {
 	static const enum classify_kind kinds[] = {
 		[SET_FORM_HASH] = CLASSIFY_HASH,
@@ -190,7 +177,7 @@ static int make_blob(struct ir *ir, const struct ir_set *set, struct set_table *
 
 	if (!elems)
 		return -ENOMEM;
-	set_table_shape(set, t->form, (uint32_t)n, ir->seed, &shape);
+	make_shape(set, t->form, (uint32_t)n, ir->seed, &shape);
 	shape.value_size = 4 * set_table_words(set, t);
 	err = classify_build(&shape, elems, n, &t->blob, &t->blob_size);
 	if (err)

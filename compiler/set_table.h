@@ -122,11 +122,4 @@ uint32_t set_table_words(const struct ir_set *set, const struct set_table *t);
 /* "hash", "interval tree"…, for people. */
 const char *set_form_name(enum set_form form);
 
-/* The shape of the blob for @n elements; fields and width are the set's. */
-void set_table_shape(const struct ir_set *set, enum set_form form, uint32_t n, uint64_t seed,
-		     struct classify_shape *ret);
-/* Words of an element's record into @ret (info.shape.value_size bytes). -ENOENT: a new verdict. */
-int set_table_record(const struct ir_set *set, const struct set_table *t, const struct ir_elem *e,
-		     uint32_t *ret);
-
 #endif

@@ -49,11 +49,6 @@ struct blob {
 	uint32_t len;
 };
 
-static inline bool blob_equal(struct blob a, struct blob b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 /* Circular doubly linked list, head included; an unlinked node points at itself. */
 struct list {
 	struct list *next, *prev;

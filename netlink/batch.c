@@ -63,11 +63,6 @@ int batch_builder_take(struct batch_builder *bb, struct batch *ret)
 	return 0;
 }
 
-void batch_add_batch(struct batch_builder *bb, const struct batch *b)
-{
-	nlbuf_raw(&bb->messages, b->data, b->len);
-}
-
 static uint32_t begin(struct batch_builder *bb, int type, uint16_t flags, const struct table *t)
 {
 	struct nlmsg_head head = {
@@ -91,13 +86,6 @@ static void end(struct batch_builder *bb)
 static uint32_t table_flags(const struct table *t, bool dormant)
 {
 	return dormant ? t->flags | TABLE_DORMANT : t->flags & ~(uint32_t)TABLE_DORMANT;
-}
-
-void batch_add_table(struct batch_builder *bb, const struct table *t, bool dormant)
-{
-	begin(bb, NFT_MSG_NEWTABLE, NLM_F_CREATE, t);
-	write_table(&bb->messages, t, WRITE_REQUEST, table_flags(t, dormant));
-	end(bb);
 }
 
 void batch_set_dormant(struct batch_builder *bb, const struct table *t, bool dormant)

@@ -59,16 +59,13 @@ int dump_generation(uint32_t *ret_generation);
 int serve_request(const struct ruleset *rs, const struct nlmsghdr *request, uint8_t **ret_data,
 		  size_t *ret_len);
 
-/* ---- commit.c ---- */
+/* ---- batch.c ---- */
 
-/* A batch under construction. Functions latch -ENOMEM; commit() returns it. */
+/* A batch under construction. Functions latch -ENOMEM; batch_builder_take() returns it. */
 struct batch_builder;
 struct batch_builder *batch_builder_new(void);
 void batch_builder_free(struct batch_builder *bb);
 void batch_builder_freep(struct batch_builder **bb);
-/* Appends messages of a captured batch as they are; @seq: their nlmsg_seq are kept. */
-void batch_add_batch(struct batch_builder *bb, const struct batch *b);
-void batch_add_table(struct batch_builder *bb, const struct table *t, bool dormant);
 /* Changes flags of an existing table: dormant on or off, all else as it is. */
 void batch_set_dormant(struct batch_builder *bb, const struct table *t, bool dormant);
 /*
@@ -99,6 +96,8 @@ void batch_renew_counted(struct batch_builder *bb, const struct set *s);
 /* The builder's messages as a batch of its own; empties the builder. */
 int batch_builder_take(struct batch_builder *bb, struct batch *ret);
 bool batch_builder_is_empty(const struct batch_builder *bb);
+
+/* ---- commit.c ---- */
 
 struct commit_options {
 	bool dry_run;	     /* validated, not committed */

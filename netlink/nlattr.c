@@ -163,16 +163,11 @@ void nlbuf_begin(struct nlbuf *b, const struct nlmsg_head *head)
 	};
 }
 
-size_t nlbuf_message_len(const struct nlbuf *b)
-{
-	return b->len - b->message;
-}
-
 void nlbuf_end(struct nlbuf *b)
 {
 	if (!b->failed)
 		((struct nlmsghdr *)(b->data + b->message))->nlmsg_len =
-			(uint32_t)nlbuf_message_len(b);
+			(uint32_t)(b->len - b->message);
 }
 
 void nlbuf_raw(struct nlbuf *b, const void *data, size_t len)

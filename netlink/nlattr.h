@@ -77,8 +77,6 @@ struct nlmsg_head {
 /* With the nfgenmsg of nf_tables behind the header. */
 void nlbuf_begin(struct nlbuf *b, const struct nlmsg_head *head);
 void nlbuf_end(struct nlbuf *b);
-/* Bytes of the message so far. */
-size_t nlbuf_message_len(const struct nlbuf *b);
 /* Room for @len more bytes at once. */
 void nlbuf_reserve(struct nlbuf *b, size_t len);
 /* Bytes as they are, padded to 4. */

@@ -83,7 +83,7 @@ static int serve_generation(struct serve *sv)
 static void tell_table(struct serve *sv, const struct table *t)
 {
 	begin(sv, NFT_MSG_NEWTABLE, t->family);
-	write_table(&sv->out, t, WRITE_TOLD, t->flags);
+	write_table(&sv->out, t);
 	nlbuf_end(&sv->out);
 }
 

@@ -10,16 +10,14 @@
 #include "../compiler/attr.h"
 #include "write_expr.h"
 
-void write_table(struct nlbuf *b, const struct table *t, enum write_as as, uint32_t flags)
+void write_table(struct nlbuf *b, const struct table *t)
 {
 	nlbuf_put_str(b, NFTA_TABLE_NAME, t->name);
-	nlbuf_put_be32(b, NFTA_TABLE_FLAGS, flags);
-	if (as == WRITE_TOLD) {
-		nlbuf_put_be32(b, NFTA_TABLE_USE, t->use);
-		nlbuf_put_be64(b, NFTA_TABLE_HANDLE, t->handle);
-		if (t->owner)
-			nlbuf_put_be32(b, NFTA_TABLE_OWNER, t->owner);
-	}
+	nlbuf_put_be32(b, NFTA_TABLE_FLAGS, t->flags);
+	nlbuf_put_be32(b, NFTA_TABLE_USE, t->use);
+	nlbuf_put_be64(b, NFTA_TABLE_HANDLE, t->handle);
+	if (t->owner)
+		nlbuf_put_be32(b, NFTA_TABLE_OWNER, t->owner);
 	if (t->userdata.len)
 		nlbuf_put_blob(b, NFTA_TABLE_USERDATA, t->userdata);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The model's objects as attributes of nf_tables messages: as the kernel tells them (to libnftables,
- * serve.c) and as it is asked for them (commit.c).
+ * serve.c) and as it is asked for them (batch.c).
  */
 #ifndef NFT_BPF_NETLINK_WRITE_H
 #define NFT_BPF_NETLINK_WRITE_H
@@ -14,7 +14,7 @@ enum write_as {
 	WRITE_REQUEST, /* without: the kernel gives new ones */
 };
 
-void write_table(struct nlbuf *b, const struct table *t, enum write_as as, uint32_t flags);
+void write_table(struct nlbuf *b, const struct table *t); /* as told */
 /* @hooked: with its hook, if it is a base chain. A request gives an anonymous chain no name. */
 void write_chain(struct nlbuf *b, const struct chain *c, enum write_as as, bool hooked);
 void write_rule(struct nlbuf *b, const struct rule *r, enum write_as as, uint64_t handle);

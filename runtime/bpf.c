@@ -33,7 +33,7 @@ int rt_link_create(int prog_fd, uint8_t pf, uint8_t hook, int32_t priority)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int rt_map_create_mmapable(const char *name, uint32_t size, uint32_t n, int *ret_fd)
+static int create_mmapable(const char *name, uint32_t size, uint32_t n, int *ret_fd)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
 	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), size, n, &opts);
@@ -74,7 +74,7 @@ int rt_array_create(const char *name, uint32_t size, uint32_t n, int *ret_fd, vo
 		    size_t *ret_size)
 {
 	int AUTO_CLOSE fd = -1;
-	int err = rt_map_create_mmapable(name, size, n, &fd);
+	int err = create_mmapable(name, size, n, &fd);
 
 	if (!err)
 		err = rt_array_map(fd, true, ret_map, ret_size, NULL, NULL);

@@ -89,7 +89,7 @@ void gen_flip(struct runtime *rt, uint32_t gen)
 	__atomic_store_n(&rt->words[RT_WORD_GENERATION].value, gen, __ATOMIC_SEQ_CST);
 }
 
-int gen_path(const struct runtime *rt, uint32_t gen, char **ret)
+static int gen_path(const struct runtime *rt, uint32_t gen, char **ret)
 {
 	return path_printf(ret, "%s/gen-%u", rt->dir, gen);
 }

@@ -104,7 +104,6 @@ void rt_stop_at(const char *step);
 enum {
 	RT_PROG_TYPE_NETFILTER = 32,
 	RT_ATTACH_NETFILTER = 45,
-	RT_LINK_TYPE_NETFILTER = 10,
 };
 
 int rt_link_create(int prog_fd, uint8_t pf, uint8_t hook, int32_t priority);
@@ -120,7 +119,6 @@ int rt_array_map(int fd, bool writable, void **ret_map, size_t *ret_size, uint32
  */
 int rt_array_map_lazy(int fd, void **ret_map, size_t *ret_size);
 void rt_array_unmap(void *map, size_t size);
-int rt_map_create_mmapable(const char *name, uint32_t size, uint32_t n, int *ret_fd);
 /* Returns when no program (and no packet) is under way that began before the call. */
 int rt_wait_programs(void);
 int rt_wait_prepare(void); /* else what cannot be had for it is told by the first wait */
@@ -176,7 +174,6 @@ const char *hook_name(uint8_t hook);
 /* The map of words, made when @create. */
 int gen_words(struct runtime *rt, bool create, struct diags *ds);
 uint32_t gen_current(const struct runtime *rt); /* 0: nothing was ever loaded */
-int gen_path(const struct runtime *rt, uint32_t gen, char **ret);
 bool gen_exists(const struct runtime *rt, uint32_t gen);
 /* Numbers of the generations that have a directory, ascending. */
 int gen_list(const struct runtime *rt, uint32_t **ret, size_t *ret_n);

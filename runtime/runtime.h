@@ -66,6 +66,8 @@ int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret);
  */
 int rt_model_heads(struct runtime *rt, bool rules, struct diags *ds, struct ruleset **ret);
 
+/* ---- rewrite.c ---- */
+
 /*
  * Changes a captured batch in place so that the kernel can take it while chains of @model (a
  * struct ruleset *, not yet changed by the batch) are off their hooks: parked tables stay dormant,

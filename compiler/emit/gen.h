@@ -179,9 +179,7 @@ LLVMTypeRef chunk_type(struct gen *g, uint32_t width, uint32_t i);
 LLVMValueRef gen_i32(struct gen *g, uint32_t v);
 LLVMValueRef gen_i64(struct gen *g, uint64_t v);
 uint64_t bytes_chunk(const uint8_t *bytes, uint32_t width, uint32_t i);
-LLVMValueRef chunk_const(struct gen *g, const uint8_t *bytes, uint32_t width, uint32_t i);
 LLVMValueRef chunk_cast(struct gen *g, LLVMValueRef v, uint32_t width, uint32_t i);
-LLVMValueRef val_bytes(struct gen *g, const struct val *v, uint32_t first, uint32_t n);
 struct val val_const(struct gen *g, const uint8_t *bytes, uint32_t width);
 struct val val_concat(struct gen *g, const struct val *parts, uint32_t n);
 struct val val_slice(struct gen *g, const struct val *v, uint32_t first, uint32_t width);
@@ -199,7 +197,6 @@ void gen_branch(struct gen *g, LLVMValueRef cond, LLVMBasicBlockRef then, LLVMBa
 /* Goes on where @cond holds, leaves to @fail otherwise; @rare as above. */
 void gen_require(struct gen *g, LLVMValueRef cond, LLVMBasicBlockRef fail, bool rare);
 LLVMValueRef gen_alloca(struct gen *g, LLVMTypeRef type, const char *name);
-LLVMValueRef gen_frame_at(struct gen *g, uint32_t offset);
 /* A load or store of the frame that stays where it is, as often as it is written. */
 LLVMValueRef gen_frame_load(struct gen *g, LLVMTypeRef type, uint32_t offset);
 void gen_frame_store(struct gen *g, LLVMValueRef v, uint32_t offset);
@@ -336,7 +333,9 @@ void gen_prog(struct gen *g, const struct ir_prog *prog);
 void gen_packet(struct gen *g, bool is_new);
 /* Finds its transport header; where gen_prog.transport says. */
 void gen_transport(struct gen *g);
-/* What helpers the program's rules call need, and where (needs.c). */
+
+/* needs.c */
+/* What helpers the program's rules call need, and where. */
 void gen_find_needs(struct gen *g);
 bool gen_at_start(struct plan_pos pos);
 

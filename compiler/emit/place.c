@@ -101,7 +101,8 @@ static int by_benefit(const void *pa, const void *pb)
 	return a->sel->id < b->sel->id ? -1 : 1;
 }
 
-uint32_t plan_slot_bytes(const struct ir_sel *sel)
+/* Stack a kept selector needs. */
+static uint32_t slot_bytes(const struct ir_sel *sel)
 {
 	uint32_t tail = sel->width % 8;
 
@@ -117,7 +118,7 @@ static void cut_to_budget(struct placer *w, struct use **kept, uint32_t n, uint3
 	if (n)
 		qsort(kept, n, sizeof(*kept), by_benefit);
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t more = plan_slot_bytes(kept[i]->sel);
+		uint32_t more = slot_bytes(kept[i]->sel);
 
 		if (bytes + more > max_bytes)
 			w->plan->kept[kept[i]->sel->id] = false;

@@ -116,8 +116,6 @@ void plan_cut(struct arena *a, struct plan *plan);
 void plan_place(struct arena *a, const struct ir *ir, struct plan *plan, uint32_t max_slot_bytes);
 /* The place that lies on every way to both. */
 struct plan_pos plan_join(const struct plan *plan, struct plan_pos a, struct plan_pos b);
-/* Stack a kept selector needs, bytes. */
-uint32_t plan_slot_bytes(const struct ir_sel *sel);
 
 /* ---- one function ---- */
 

@@ -137,7 +137,7 @@ static struct val compute_leaf(struct gen *g, const struct ir_sel *sel, LLVMBasi
 	char *name = arena_printf(g->arena, "nb_%s", leaf->helper);
 	LLVMValueRef fn = gen_function(g, name), array, ok;
 	LLVMValueRef args[4 + IR_LEAF_PARAMS];
-	struct val v = {.width = sel->width};
+	struct val v;
 	unsigned n_args = 3 + IR_LEAF_PARAMS;
 
 	if (!fn) {

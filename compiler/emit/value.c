@@ -81,7 +81,7 @@ LLVMValueRef gen_alloca(struct gen *g, LLVMTypeRef type, const char *name)
 
 /* ---- the frame: stack that the verifier takes for unknown data ---- */
 
-LLVMValueRef gen_frame_at(struct gen *g, uint32_t offset)
+static LLVMValueRef frame_at(struct gen *g, uint32_t offset)
 {
 	LLVMValueRef i = gen_i32(g, offset);
 
@@ -90,7 +90,7 @@ LLVMValueRef gen_frame_at(struct gen *g, uint32_t offset)
 
 LLVMValueRef gen_frame_load(struct gen *g, LLVMTypeRef type, uint32_t offset)
 {
-	LLVMValueRef v = LLVMBuildLoad2(g->b, type, gen_frame_at(g, offset), "");
+	LLVMValueRef v = LLVMBuildLoad2(g->b, type, frame_at(g, offset), "");
 
 	LLVMSetVolatile(v, 1);
 	return v;
@@ -98,14 +98,14 @@ LLVMValueRef gen_frame_load(struct gen *g, LLVMTypeRef type, uint32_t offset)
 
 void gen_frame_store(struct gen *g, LLVMValueRef v, uint32_t offset)
 {
-	LLVMSetVolatile(LLVMBuildStore(g->b, v, gen_frame_at(g, offset)), 1);
+	LLVMSetVolatile(LLVMBuildStore(g->b, v, frame_at(g, offset)), 1);
 }
 
 /* In the frame where functions share it. */
 LLVMValueRef gen_key_buffer(struct gen *g)
 {
 	if (g->p->key_at)
-		return gen_frame_at(g, g->p->key_at);
+		return frame_at(g, g->p->key_at);
 	if (!g->f->key)
 		g->f->key = gen_alloca(g, LLVMArrayType(g->i8, IR_MAX_WIDTH), "key");
 	return g->f->key;
@@ -127,7 +127,7 @@ uint64_t bytes_chunk(const uint8_t *bytes, uint32_t width, uint32_t i)
 	return v;
 }
 
-LLVMValueRef chunk_const(struct gen *g, const uint8_t *bytes, uint32_t width, uint32_t i)
+static LLVMValueRef chunk_const(struct gen *g, const uint8_t *bytes, uint32_t width, uint32_t i)
 {
 	return LLVMConstInt(chunk_type(g, width, i), bytes_chunk(bytes, width, i), 0);
 }
@@ -139,7 +139,7 @@ LLVMValueRef chunk_cast(struct gen *g, LLVMValueRef v, uint32_t width, uint32_t 
 }
 
 /* Bytes @first … @first + @n - 1 (@n up to 8) as an i64. */
-LLVMValueRef val_bytes(struct gen *g, const struct val *v, uint32_t first, uint32_t n)
+static LLVMValueRef val_bytes(struct gen *g, const struct val *v, uint32_t first, uint32_t n)
 {
 	LLVMValueRef all = NULL;
 
