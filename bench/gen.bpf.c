@@ -7,13 +7,9 @@
  * drops, so that with rules and without, a packet ends at the same place. `check` stands in its
  * place while decisions are compared: it notes which packets came. `empty` is the floor.
  */
-/* What linux/bpf.h would give: it needs asm/types.h, which clang does not find for bpf. */
-typedef unsigned char __u8;
-typedef unsigned short __u16, __be16;
-typedef unsigned int __u32, __be32, __wsum;
-typedef int __s32;
-typedef unsigned long long __u64;
-typedef long long __s64;
+#include "compiler/bpf/types.h"
+
+/* Of linux/bpf.h. */
 enum xdp_action { XDP_ABORTED = 0, XDP_PASS = 2 };
 struct xdp_md {
 	__u32 data, data_end;

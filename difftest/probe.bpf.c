@@ -8,15 +8,9 @@
  */
 #include <stddef.h>
 
-/* What linux/bpf.h would give; the build does not depend on the kernel's headers. */
-typedef unsigned char __u8;
-typedef unsigned short __u16, __be16;
-typedef unsigned int __u32, __be32, __wsum;
-typedef unsigned long long __u64;
-typedef signed char __s8;
-typedef short __s16;
-typedef int __s32;
-typedef long long __s64;
+#include "compiler/bpf/types.h"
+
+/* Of linux/bpf.h. */
 enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27, BPF_F_MMAPABLE = 1 << 10 };
 struct bpf_dynptr {
 	__u64 opaque[2];

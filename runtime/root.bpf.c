@@ -11,21 +11,12 @@
  * accept where the generation has no program here, and else the policy of the chains, should
  * somebody take the slots away.
  */
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef int __s32;
-typedef long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
-
+#include "compiler/bpf/types.h"
 #include <bpf/bpf_helpers.h>
 
 #include "root.h"
 
-/* linux/bpf.h needs the target's asm/types.h, which clang does not find for bpf. */
+/* Of linux/bpf.h, for which types.h is not enough. */
 enum { MAP_TYPE_ARRAY = 2, MAP_TYPE_PROG_ARRAY = 3, FUNC_TAIL_CALL = 12 };
 
 /* The namespace's map takes its place (load_root()). */

@@ -6,6 +6,8 @@
  */
 #include "../compiler/bpf/classify.bpf.c"
 
+enum { BPF_MAP_TYPE_ARRAY = 2 }; /* of linux/bpf.h */
+
 char LICENSE[] SEC("license") = "GPL";
 
 struct {

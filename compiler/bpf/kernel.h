@@ -9,22 +9,8 @@
 #ifndef NFT_BPF_COMPILER_BPF_KERNEL_H
 #define NFT_BPF_COMPILER_BPF_KERNEL_H
 
-typedef unsigned char __u8;
-typedef signed char __s8;
-typedef unsigned short __u16;
-typedef short __s16;
-typedef unsigned int __u32;
-typedef int __s32;
-typedef unsigned long long __u64;
-typedef long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u64 __be64;
-typedef __u16 __le16;
-typedef __u32 __le32;
-typedef __u64 __le64;
-typedef __u16 __sum16;
-typedef __u32 __wsum;
+#include "types.h"
+
 typedef _Bool bool;
 #define true  1
 #define false 0
@@ -32,12 +18,6 @@ typedef _Bool bool;
 #define NULL ((void *)0)
 #endif
 
-/* Which of the values of linux/bpf.h bpf_helpers.h and the helpers need. */
-enum {
-	BPF_MAP_TYPE_HASH = 1,
-	BPF_MAP_TYPE_ARRAY = 2,
-	BPF_MAP_TYPE_RINGBUF = 27,
-};
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 
 enum { NF_DROP = 0, NF_ACCEPT = 1 };

@@ -50,6 +50,9 @@ NB_INLINE bool load_chunk(struct nb_pkt *p, __u32 off, __u32 width, __u64 *out)
 	return true;
 }
 
+/* Unrolled, for @out to become values. */
+#define EACH_CHUNK(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+
 NB_API bool nb_load_bytes(struct nb_pkt *p, __u32 off, __u64 width, __u64 *out)
 {
 #define CHUNK(i)                                                                                   \
@@ -58,14 +61,7 @@ NB_API bool nb_load_bytes(struct nb_pkt *p, __u32 off, __u64 width, __u64 *out)
 				&out[i]))                                                          \
 			return false;                                                              \
 	}
-	CHUNK(0)
-	CHUNK(1)
-	CHUNK(2)
-	CHUNK(3)
-	CHUNK(4)
-	CHUNK(5)
-	CHUNK(6)
-	CHUNK(7)
+	EACH_CHUNK(CHUNK)
 	return true;
 #undef CHUNK
 }
@@ -181,14 +177,7 @@ NB_LEAF(load_ll)
 			   : !load_mac(p, mac_len, p0 + 8 * (i), n, &out[i]))                      \
 			return false;                                                              \
 	}
-	CHUNK(0)
-	CHUNK(1)
-	CHUNK(2)
-	CHUNK(3)
-	CHUNK(4)
-	CHUNK(5)
-	CHUNK(6)
-	CHUNK(7)
+	EACH_CHUNK(CHUNK)
 	return true;
 #undef CHUNK
 }
