@@ -24,7 +24,7 @@ struct lower_info {
 	const struct lower_info *entered_from; /* the chain that listed it as next last */
 	uint32_t height;		       /* levels below it and itself; 0: not known */
 	bool on_path;
-	bool drops; /* some rule of it, or below it, does (lower_front.c) */
+	bool drops; /* some rule of it, or below it, does (front_drops.c) */
 	struct ir_set **dynamic; /* sets that packets change, in the chain's rules */
 	uint32_t n_dynamic;
 };

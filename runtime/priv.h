@@ -88,7 +88,7 @@ struct runtime {
 	size_t n_raw;
 	struct packets_bytes *snapshot; /* of the current generation's counters, then */
 	size_t n_snapshot;
-	struct shown *shown; /* dynamic.c: elements of the last rt_model() */
+	struct shown *shown; /* dynamic_shown.c: elements of the last rt_model() */
 	size_t n_shown;
 	struct elem_bases *bases; /* elem_carry.c: what a new generation began with */
 	struct elem_shown *elem_shown; /* elem_states.c: of anonymous sets at the last rt_model() */
