@@ -133,7 +133,7 @@ ok "sets that get full" load
 in_time full
 same "the first ones are in it, for others the rule ends" full
 same "when they have expired there is room" room
-at 3200
+at 6000 # the last that were sent have expired, too
 send 24 0 600 3
 note count ruleset
 same "elements count, up to the set's size" count
