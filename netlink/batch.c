@@ -361,14 +361,21 @@ static void renew_object(struct batch_builder *bb, const struct object *o)
 }
 
 void batch_renew_objects(struct batch_builder *bb, const struct object *const *objects,
-			 size_t n_objects, struct chain *const *chains, size_t n_chains)
+			 size_t n_objects, const struct set *const *maps, size_t n_maps,
+			 struct chain *const *chains, size_t n_chains)
 {
 	size_t i;
 
 	for (i = 0; i < n_chains; i++)
 		delete_rules(bb, chains[i]);
+	for (i = 0; i < n_maps; i++) {
+		begin_elems(bb, NFT_MSG_DELSETELEM, maps[i]);
+		end(bb);
+	}
 	for (i = 0; i < n_objects; i++)
 		renew_object(bb, objects[i]);
+	for (i = 0; i < n_maps; i++)
+		batch_add_elems(bb, maps[i]);
 	for (i = 0; i < n_chains; i++)
 		add_rules(bb, chains[i]);
 }

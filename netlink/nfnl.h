@@ -82,12 +82,13 @@ void batch_rehang_chain(struct batch_builder *bb, struct chain *c, bool parked);
  */
 void batch_replace_rule(struct batch_builder *bb, const struct rule *r);
 /*
- * Makes named objects anew, as the model has them: a counter cannot be set otherwise. @chains are all
- * chains whose rules refer to them; these rules are deleted and made again around it, with fresh seq
- * numbers. Nothing else may refer to the objects.
+ * Makes named objects anew, as the model has them: a counter cannot be set otherwise. @maps are all named
+ * maps whose elements refer to them, @chains all chains whose rules do; these elements and rules are deleted
+ * and made again around it, rules with fresh seq numbers. Nothing else may refer to the objects.
  */
 void batch_renew_objects(struct batch_builder *bb, const struct object *const *objects,
-			 size_t n_objects, struct chain *const *chains, size_t n_chains);
+			 size_t n_objects, const struct set *const *maps, size_t n_maps,
+			 struct chain *const *chains, size_t n_chains);
 /* Elements of a named set as the model has them: more of them, all instead of those that are there, or
  * those that were counted (set_elem.counted), which must still be there, deleted and made again. */
 void batch_add_elems(struct batch_builder *bb, const struct set *s);

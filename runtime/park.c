@@ -84,7 +84,7 @@ static void give_chain(const struct runtime *rt, const struct rt_plan *p,
 		return; /* it comes back as a whole */
 	/* nf_tables_bind_set(): a rule with a meter is not replaced by one with the same meter. */
 	if (has_leaving_set(c, p->lowered.ir) && !(c->flags & 4 /* NFT_CHAIN_BINDING */))
-		batch_renew_objects(bb, NULL, 0, &c, 1);
+		batch_renew_objects(bb, NULL, 0, NULL, 0, &c, 1);
 	else
 		give_counts(rt, counted, c, bb);
 }

@@ -3,8 +3,8 @@
  * Named counters and quotas back to the kernel.
  *
  * A named counter cannot be set (nf_tables_newobj() ignores a counter that is there), only made anew;
- * and it can only be deleted while nothing refers to it. So the rules of the chains that refer to it
- * go and come again around it, in one transaction.
+ * and it can only be deleted while nothing refers to it. So the rules of the chains that refer to it, and
+ * the elements of maps to objects, go and come again around it, in one transaction.
  */
 #include <errno.h>
 
@@ -55,6 +55,8 @@ bool counted_keys_have(const struct counted_keys *k, const void *key)
 struct returning {
 	const struct object **objects;
 	size_t n_objects;
+	const struct set **maps;
+	size_t n_maps;
 	struct chain **chains;
 	size_t n_chains;
 };
@@ -62,6 +64,7 @@ struct returning {
 static void returning_fini(struct returning *ret)
 {
 	free(ret->objects);
+	free(ret->maps);
 	free(ret->chains);
 }
 
@@ -83,6 +86,26 @@ static const char *object_of(const struct expr *e, uint32_t type)
 		       NULL;
 }
 
+static bool map_has(const struct set *s, const struct object *o)
+{
+	if (!s || !(s->flags & NFT_SET_OBJECT) || s->obj_type != o->type)
+		return false;
+	for (size_t i = 0; i < s->n_elems; i++)
+		if (s->elems[i].object && strcmp(s->elems[i].object, o->name) == 0)
+			return true;
+	return false;
+}
+
+/* A map that goes with its rule. */
+static const struct set *anonymous_map_of(const struct table *t, const struct expr *e)
+{
+	const char *name =
+		strcmp(e->name, "objref") == 0 ? attr_str(e->attrs, NFTA_OBJREF_SET_NAME) : NULL;
+	const struct set *s = name ? table_find_set(t, name) : NULL;
+
+	return s && s->flags & NFT_SET_ANONYMOUS ? s : NULL;
+}
+
 static bool refers_to(const struct chain *c, const struct object *o)
 {
 	const struct rule *r;
@@ -93,20 +116,18 @@ static bool refers_to(const struct chain *c, const struct object *o)
 
 			if (name && strcmp(name, o->name) == 0)
 				return true;
+			if (map_has(anonymous_map_of(c->table, &r->exprs.array[i]), o))
+				return true;
 		}
 	}
 	return false;
 }
 
-/* Out of reach: from an object map, or an anonymous chain, which takes no rules any more. */
+/* Out of reach: from an anonymous chain, which takes no rules any more. */
 static bool can_be_released(const struct object *o)
 {
 	const struct chain *c;
-	const struct set *s;
 
-	list_for_each(s, &o->table->sets, node)
-		if ((s->flags & NFT_SET_OBJECT) && s->obj_type == o->type)
-			return false;
 	list_for_each(c, &o->table->chains, node)
 		if ((c->flags & 4 /* NFT_CHAIN_BINDING */) && refers_to(c, o))
 			return false;
@@ -122,6 +143,27 @@ static int add_object(struct returning *ret, const struct object *o)
 		return -ENOMEM;
 	ret->objects = objects;
 	objects[ret->n_objects++] = o;
+	return 0;
+}
+
+static int add_maps(struct returning *ret, const struct table *t)
+{
+	const struct set *s, **maps;
+
+	list_for_each(s, &t->sets, node) {
+		bool some = false;
+
+		for (size_t i = 0; !some && i < ret->n_objects; i++)
+			some = !(s->flags & NFT_SET_ANONYMOUS) && map_has(s, ret->objects[i]) &&
+			       ret->objects[i]->table == t;
+		if (!some)
+			continue;
+		maps = realloc(ret->maps, (ret->n_maps + 1) * sizeof(*maps));
+		if (!maps)
+			return -ENOMEM;
+		ret->maps = maps;
+		maps[ret->n_maps++] = s;
+	}
 	return 0;
 }
 
@@ -164,6 +206,8 @@ static int find_objects(const struct runtime *rt, const struct table *t,
 				 "%s %s: what BPF programs counted cannot be given back",
 				 o->type == NFT_OBJECT_QUOTA ? "quota" : "counter", o->name);
 	}
+	if (!err)
+		err = add_maps(ret, t);
 	return err ? err : add_chains(ret, t);
 }
 
@@ -179,6 +223,7 @@ int park_give_objects(const struct runtime *rt, struct ruleset *rs, const struct
 		if (!err && rt->n_raw)
 			err = find_objects(rt, t, &counted, ds, &ret);
 	if (!err && ret.n_objects)
-		batch_renew_objects(bb, ret.objects, ret.n_objects, ret.chains, ret.n_chains);
+		batch_renew_objects(bb, ret.objects, ret.n_objects, ret.maps, ret.n_maps, ret.chains,
+				    ret.n_chains);
 	return err;
 }
