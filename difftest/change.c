@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Elements of named sets that are changed between packets: by nft in the one namespace, by nft-bpf, as
- * its user would, in the other.
+ * Elements of named sets that are changed between packets: by nft in the one namespace, in the other as
+ * users of nft-bpf do, with it or with nft and nft-bpf sync.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,28 +29,40 @@ static int run_self(char *command, bool quiet)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EPROTO;
 }
 
-static int change_nft(struct difftest *dt, const char *command)
+static int with_nft(const struct difftest *dt, const char *command)
 {
 	AUTO_FREE char *message = NULL;
+
+	return dt_run_nft(dt->opt, NULL, command, false, &message);
+}
+
+static int change_nft(struct difftest *dt, const char *command)
+{
 	int err = lab_enter(dt->lab, SIDE_NFT);
 
 	if (err)
 		return err;
-	err = dt_run_nft(dt->opt, NULL, command, false, &message);
+	err = with_nft(dt, command);
 	lab_leave(dt->lab);
 	return err;
 }
 
 static int change_bpf(struct difftest *dt, char *command)
 {
+	char sync[] = "sync";
+	bool syncs = rng_one_in(&dt->changes, 3);
 	int err = lab_enter(dt->lab, SIDE_BPF);
 
 	if (err)
 		return err;
-	err = run_self(command, dt->opt->quiet);
+	if (!dt->opt->quiet)
+		fprintf(stderr, "# %s%s\n", command, syncs ? ", by sync" : "");
+	err = syncs ? with_nft(dt, command) : 0;
+	if (!err)
+		err = run_self(syncs ? sync : command, dt->opt->quiet);
 	lab_leave(dt->lab);
-	if (err > 0)
-		fprintf(stderr, "nft-bpf: difftest: nft takes it, nft-bpf does not: %s\n", command);
+	if (err)
+		fprintf(stderr, "nft-bpf: difftest: not done%s: %s\n", syncs ? " by sync" : "", command);
 	return err > 0 ? -EPROTO : err;
 }
 

@@ -382,4 +382,69 @@ like "the kernel has what is left of the set's time" "$all" '[^0-9]5 expires 9m[
 like "and of the rule's" "$all" '[^0-9]6 timeout (2h|1h59m)[0-9a-z]* expires 1h59m'
 like "also of an element with a time of its own" "$all" '[^0-9]7 timeout (2h|1h59m)[0-9a-z]* expires 1h59m'
 like "other sets have their counters" "$all" '5 counter packets 1 bytes'
+
+# What plain nft does to sets that packets do not fill, although they count in them.
+cat >"$tmp/e.nft" <<'NFT'
+flush ruleset
+table ip t {
+	set kept {
+		type inet_service
+		counter
+		elements = { 5 counter packets 3 bytes 90, 6, 10 }
+	}
+	set timed {
+		type inet_service
+		flags timeout
+		counter
+		elements = { 5 timeout 1h, 6 timeout 1h }
+	}
+	map marks {
+		type inet_service : mark
+		counter
+		elements = { 5 : 1, 6 : 2 }
+	}
+	set filled {
+		type inet_service
+		flags dynamic
+		counter
+		elements = { 1 }
+	}
+	chain output {
+		type filter hook output priority 0; policy accept;
+		udp dport @kept counter comment "kept"
+		udp dport @timed counter comment "timed"
+		udp dport @marks counter comment "marks"
+		udp dport @filled counter
+		udp dport 9 update @filled { udp dport }
+	}
+}
+NFT
+ok "sets in which packets count" nb $n --require-bpf -f "$tmp/e.nft"
+hit 5 6 9
+for s in kept timed; do
+	ok "plain nft deletes of $s" in_ns $n nft delete element ip t $s '{ 6 }'
+	ok "and adds" in_ns $n nft add element ip t $s '{ 7 }'
+done
+ok "another value" in_ns $n nft 'delete element ip t marks { 6 }; add element ip t marks { 6 : 8 }'
+ok "another time" in_ns $n nft 'delete element ip t timed { 5 }; add element ip t timed { 5 timeout 5h }'
+ok "sync" nb $n sync
+hit 5 6 7
+all=$(nb $n list table ip t)
+like "what was there counts on" "$all" '[^0-9]5 counter packets 5 bytes'
+like "what was added counts" "$all" '[^0-9]7 counter packets 1 bytes'
+like "what was deleted does not match" "$all" '@kept counter packets 4 bytes [0-9]* comment "kept"'
+ok "nor is it there" not nb $n get element ip t kept '{ 6 }'
+like "of a set with times" "$all" '@timed counter packets 4 bytes [0-9]* comment "timed"'
+like "one made anew has its new time, and counts from nothing" "$all" \
+	'[^0-9]5 counter packets 1 bytes [0-9]* timeout 5h expires (4h59m|5h)'
+like "the other value" "$all" '[^0-9]6 counter packets [0-9]* bytes [0-9]* : 0x00000008'
+ok "what packets filled is there" nb $n get element ip t filled '{ 9 }'
+handle=$(nb $n -a list chain ip t output | sed -n 's/.*update @filled.* handle \([0-9]*\)$/\1/p')
+ok "the rule that fills goes" nb $n delete rule ip t output handle "$handle"
+ok "sync" nb $n sync
+ok "what it filled is there" nb $n get element ip t filled '{ 9 }'
+is "give" "$(nb $n give 2>&1)" ""
+all=$(in_ns $n nft list table ip t)
+like "in the kernel, too" "$all" '[^0-9]9 counter packets'
+like "others as they were" "$all" '[^0-9]5 counter packets 5 bytes'
 plan
