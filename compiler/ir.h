@@ -190,6 +190,7 @@ struct ir_set {
 	/* The run time's own: the object's map, and whether it is one that was there before. */
 	void *map;
 	bool kept;
+	uint32_t packets; /* what rules of earlier generations did to a set that packets change */
 	/* … of others: the running generation's map of that number stays (runtime/sets.h). */
 	bool stays;
 	uint32_t old_id;

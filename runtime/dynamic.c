@@ -86,7 +86,7 @@ int dynamic_make(const struct ir *ir, struct manifest *m)
 		d->table = set->origin->table->name;
 		d->name = set->origin->name;
 		d->id = set->id;
-		d->packets = dynamic_packets(set->origin);
+		d->packets = MAX(dynamic_packets(set->origin), set->packets);
 		d->exprs = calloc(MAX(set->n_like, 1u), sizeof(*d->exprs));
 		if (!d->exprs)
 			return -ENOMEM;
@@ -137,8 +137,11 @@ static int bring_one(struct runtime *rt, const struct manifest *m, const struct 
 	int AUTO_CLOSE fd = -1;
 	int err;
 
-	if (!d || !dynamic_is_of(h, d, set->origin) ||
-	    !dynamic_same_exprs(d->exprs, d->n_exprs, set->like_exprs))
+	if (!d || !dynamic_is_of(h, d, set->origin))
+		return 0;
+	/* What rules that are gone added is not in the kernel's set. */
+	set->packets = d->packets == MF_PACKETS_UNKNOWN ? MF_PACKETS_DELETE : d->packets;
+	if (!dynamic_same_exprs(d->exprs, d->n_exprs, set->like_exprs))
 		return 0;
 	fd = dynamic_map(rt, gen_current(rt), d->id);
 	if (fd < 0 && fd != -ENOENT)
@@ -160,6 +163,7 @@ int dynamic_bring(struct runtime *rt, const struct ir *ir, struct bpf_object *ob
 	for (uint32_t i = 0; i < ir->n_sets; i++) {
 		ir->sets[i]->map = map_of(ir->sets[i], obj);
 		ir->sets[i]->kept = false;
+		ir->sets[i]->packets = MF_PACKETS_NONE;
 	}
 	if (!rt->words)
 		return 0;

@@ -89,6 +89,16 @@ static bool has_other_data(const struct set *s, const struct set_elem *a, const 
 	return a->data && b->data && memcmp(a->data, b->data, s->data_len) != 0;
 }
 
+/* The map is filled before the kernel has the elements: its times begin as much earlier as a load takes. */
+enum { LOAD_MS = 60000 };
+
+/* Was it deleted and made anew, with another time? */
+static bool has_other_time(const struct set_elem *e, const struct set_elem *in_map)
+{
+	return e->timeout != in_map->timeout || !e->expiration != !in_map->expiration ||
+	       e->expiration > in_map->expiration + LOAD_MS;
+}
+
 int dynamic_heed_others(const struct mf_dynamic *d, struct set *s, struct set *map)
 {
 	for (size_t i = 0; i < map->n_elems; i++) {
@@ -99,6 +109,8 @@ int dynamic_heed_others(const struct mf_dynamic *d, struct set *s, struct set *m
 			return -ENOMEM;
 		if (to && d->packets == MF_PACKETS_NONE && has_other_data(s, to, from))
 			from->timeout++; /* another element: dynamic_commit() sees that it changed */
+		else if (to && d->packets == MF_PACKETS_NONE && has_other_time(to, from))
+			continue; /* here, too */
 		else if (to)
 			move_elem(to, from);
 	}

@@ -441,6 +441,7 @@ like "the other value" "$all" '[^0-9]6 counter packets [0-9]* bytes [0-9]* : 0x0
 ok "what packets filled is there" nb $n get element ip t filled '{ 9 }'
 handle=$(nb $n -a list chain ip t output | sed -n 's/.*update @filled.* handle \([0-9]*\)$/\1/p')
 ok "the rule that fills goes" nb $n delete rule ip t output handle "$handle"
+ok "plain nft does something" in_ns $n nft add element ip t kept '{ 12 }'
 ok "sync" nb $n sync
 ok "what it filled is there" nb $n get element ip t filled '{ 9 }'
 is "give" "$(nb $n give 2>&1)" ""
