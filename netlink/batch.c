@@ -51,7 +51,8 @@ void batch_builder_freep(struct batch_builder **bb)
 
 bool batch_builder_is_empty(const struct batch_builder *bb)
 {
-	return bb->messages.len == 0;
+	/* One that failed at the first message is not: whoever takes it is told. */
+	return bb->messages.len == 0 && !bb->messages.failed;
 }
 
 int batch_builder_take(struct batch_builder *bb, struct batch *ret)
