@@ -228,7 +228,7 @@ static int receive(struct commit *c)
 	return lost;
 }
 
-/* The answer, or some of it, was lost: was the batch taken? One that changes nothing looks as if it was not. */
+/* The answer, or some of it, was lost: was the batch taken? One that changes nothing seems not to be. */
 static int ask_whether_taken(struct commit *c, int lost)
 {
 	uint32_t now = 0;

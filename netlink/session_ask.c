@@ -201,7 +201,10 @@ ssize_t session_receive(struct session_socket *s, void *buffer, size_t len)
 		errno = EAGAIN;
 		return -1;
 	}
-	n = recv(s->fd, buffer, len, 0);
+	/* To libnftables, EINTR is a dump that has to begin again; at "reset" it falls over that. */
+	do
+		n = recv(s->fd, buffer, len, 0);
+	while (n < 0 && errno == EINTR);
 	if (n > 0 && s->session->has_batch)
 		session_note_errors(s, buffer, (size_t)n);
 	return n;

@@ -257,8 +257,11 @@ static int update_run(struct update *u, const struct batch *b)
 {
 	const struct commit_options opt = {.generation = u->says.sets->generation};
 	uint32_t now = 0;
-	int err = commit_batch(u->rewritten.data ? &u->rewritten : b, &opt, u->ds);
+	int err = u->says.n_flushed ? rt_wait_prepare() : 0;
 
+	if (err)
+		return rt_error(u->ds, err, "cannot wait for packets under way");
+	err = commit_batch(u->rewritten.data ? &u->rewritten : b, &opt, u->ds);
 	if (err)
 		return err;
 	rt_stop_at("elements");

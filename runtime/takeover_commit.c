@@ -89,9 +89,10 @@ static int follow_generation(struct takeover *tk)
 static int note_rules(struct takeover *tk)
 {
 	int err = counters_note_handles(tk->rt, tk->gen, tk->m, tk->rs, tk->ds);
+	int err_states = states_note_handles(tk->rt, tk->gen, tk->rs, tk->ds);
+	int err_sets = elem_states_note_known(tk->rt, tk->gen, tk->m, tk->rs);
 
-	err = states_note_handles(tk->rt, tk->gen, tk->rs, tk->ds) ?: err;
-	return elem_states_note_known(tk->rt, tk->gen, tk->m, tk->rs) ?: err;
+	return err ? err : err_states ? err_states : err_sets;
 }
 
 int takeover_commit(struct takeover *tk, const struct batch *b)
