@@ -224,8 +224,9 @@ static int check_maps(const struct bpf_object *obj)
 	bpf_object__for_each_map(map, obj) {
 		struct bpf_map_info info = { 0 };
 		uint32_t len = sizeof(info);
+		const char *name = bpf_map__name(map);
 
-		if (!strstr(bpf_map__name(map), ".data."))
+		if (!strstr(name, ".data.") && !strstr(name, ".bss"))
 			continue;
 		if (bpf_obj_get_info_by_fd(bpf_map__fd(map), &info, &len) < 0)
 			return -errno;
