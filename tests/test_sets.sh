@@ -204,4 +204,24 @@ out=$(nb $n add element inet t verdicts '{ 10.8.0.9 : jump in }' 2>&1)
 is "and for a jump to a base chain, nothing more" "$out" \
 	"$(in_ns $n nft add element inet t verdicts '{ 10.8.0.9 : jump in }' 2>&1)"
 like "comments are listed" "$(nb $n list set inet t exact)" 'comment "two"'
+
+# nft tells the end of a point among ranges when it is deleted, and not when it was loaded.
+in_ns $n nft -f - <<'NFT'
+flush ruleset
+table inet t {
+	map m {
+		type inet_service . inet_service : verdict
+		flags interval
+		elements = { 1 . 80 : drop, 2-6 . 35187 : accept }
+	}
+	chain input {
+		type filter hook input priority 0; policy accept;
+		udp sport . udp dport vmap @m
+	}
+}
+NFT
+ok "take" nb $n take
+ok "a point is deleted, with more" nb $n 'delete element inet t m { 1 . 80 }; add rule inet t input counter'
+is "it is gone" "$(nb $n list map inet t m | grep -c '1 [.] 80')" 0
+ok "the same of ranges" nb $n 'delete element inet t m { 2-6 . 35187 }; add rule inet t input counter'
 plan
