@@ -51,9 +51,16 @@ static uint32_t find_in_line(const char *line, const char *set, uint32_t n, uint
 	return n;
 }
 
+static bool has_catchall(const char *line)
+{
+	const char *star = strstr(line, ", *");
+
+	return star && star < line + strcspn(line, "\n");
+}
+
 /*
  * The @nth element, if @ret is not NULL; how many there are if that is more. Not of constant sets, nor of
- * those that merge elements, which are not found again.
+ * those that merge elements, which are not found again, or have a catch-all, of which nft 1.0.6 dies.
  */
 static uint32_t find_elem(const char *text, uint32_t nth, struct elem_place *ret)
 {
@@ -71,7 +78,7 @@ static uint32_t find_elem(const char *text, uint32_t nth, struct elem_place *ret
 		if (begins(word, "chain ") || begins(word, "flags constant") ||
 		    begins(word, "auto-merge"))
 			set[0] = 0;
-		if (begins(word, "elements = { ") && set[0])
+		if (begins(word, "elements = { ") && set[0] && !has_catchall(word))
 			n = find_in_line(word, set, n, nth, ret);
 	}
 	return n;
