@@ -176,6 +176,8 @@ static int load_once(struct cli *cli, struct runtime *rt, const struct nft_input
 		return err;
 	diags_init(&said);
 	err = rt_load(rt, l->rs, input ? &l->batch : NULL, opt, &said, &l->plan);
+	if (err == -ERESTART)
+		diags_fini(&said); /* it is tried again */
 	if (in.unchecked && l->plan.unchanged && is_refusal(err) &&
 	    explain_refusal(rt, input) < 0) {
 		diags_fini(&said);

@@ -25,6 +25,7 @@ struct update {
 	struct manifest *m;
 	uint32_t gen;
 	struct elem_batch says;
+	bool in_kernel; /* committed */
 	bool half; /* what taking over cannot do was not done */
 	struct batch rewritten; /* for sets that packets change; data NULL: there is none */
 };
@@ -252,7 +253,7 @@ static int update_maps(struct update *u, const struct batch *b)
 	return err;
 }
 
-/* -ERESTART: it is in the kernel, but the maps have no place for it. */
+/* -ERESTART: somebody else's commit came first; of what is in the kernel, the maps have no place for it. */
 static int update_run(struct update *u, const struct batch *b)
 {
 	const struct commit_options opt = {.generation = u->says.sets->generation};
@@ -264,6 +265,7 @@ static int update_run(struct update *u, const struct batch *b)
 	err = commit_batch(u->rewritten.data ? &u->rewritten : b, &opt, u->ds);
 	if (err)
 		return err;
+	u->in_kernel = true;
 	rt_stop_at("elements");
 	err = update_maps(u, b);
 	rt_stop_at("mapped");
@@ -305,6 +307,6 @@ int rt_update(struct runtime *rt, struct ruleset *heads, const struct batch *b, 
 		return err == -ENOMEM || err == -EAGAIN ? err : -EOPNOTSUPP;
 	u.ds = ds;
 	err = update_run(&u, b);
-	*ret_in_kernel = !err || err == -ERESTART || u.half;
+	*ret_in_kernel = u.in_kernel;
 	return err;
 }
