@@ -10,6 +10,7 @@
 
 #include "apply.h"
 #include "session.h"
+#include "sock.h"
 
 /* netlink_ack(), of an attribute (NL_SET_BAD_ATTR). */
 static void put_refusal(struct nlbuf *b, const struct nlmsghdr *nlh, int err, const struct nlattr *at)
@@ -50,15 +51,17 @@ static int find_refusals(struct ruleset *rs, const struct nlbuf *batch, struct n
 	return ret->failed ? -ENOMEM : 0;
 }
 
-/* What the kernel said waits in the socket already. */
+/* What the kernel said waits in the socket already. Errors have the message that they are of in them. */
 static int take_answers(int fd, struct nlbuf *ret)
 {
-	uint8_t buffer[8192];
-	ssize_t n;
+	uint8_t AUTO_FREE *buffer = malloc(NLSOCK_BUFFER);
+	ssize_t n = 0;
 
-	while ((n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
+	while (buffer && (n = recv(fd, buffer, NLSOCK_BUFFER, MSG_DONTWAIT)) > 0)
 		nlbuf_raw(ret, buffer, (size_t)n);
-	return n < 0 && errno != EAGAIN ? -errno : ret->failed ? -ENOMEM : 0;
+	if (!buffer || ret->failed)
+		return -ENOMEM;
+	return n < 0 && errno != EAGAIN ? -errno : 0;
 }
 
 static int compare_seq(const void *pa, const void *pb)

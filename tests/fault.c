@@ -5,6 +5,7 @@
  *	FAULT=KIND:N[+]:ERRNO	the Nth call of a kind does, with + also all behind it; N 0: they are counted
  *	FAULT_LOG=FILE		a line for each call that was made fail; or their number at each step of a
  *				takeover (where NFT_BPF_STOP_AT is asked for), and at the end
+ *	FAULT_BEHIND=COMMAND	instead: is run once behind the first commit, as if others had waited for it
  *
  * Kinds are bpf (bpf(2), all of its commands), netlink (sockets, what is sent and received), file (what
  * changes or opens files), memory (what the program itself allocates, not its libraries), process
@@ -172,11 +173,32 @@ EXPORT ssize_t sendto(int fd, const void *data, size_t len, int flags, const str
 	return NEXT(sendto)(fd, data, len, flags, addr, addr_len);
 }
 
+static void run_behind(void)
+{
+	static __typeof__(&getenv) next;
+	const char *command;
+
+	if (!next)
+		next = NEXT(getenv);
+	command = next("FAULT_BEHIND");
+	if (!command)
+		return;
+	unsetenv("LD_PRELOAD");
+	unsetenv("FAULT_BEHIND");
+	if (system(command) != 0)
+		note("command", -1);
+}
+
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	ssize_t len;
+
 	if (is_netlink(fd) && fails("netlink", "sendmsg", (long)msg->msg_iovlen))
 		return -1;
-	return NEXT(sendmsg)(fd, msg, flags);
+	len = NEXT(sendmsg)(fd, msg, flags);
+	if (len > 0)
+		run_behind();
+	return len;
 }
 
 /* Of an overrun what was to be received is lost. */

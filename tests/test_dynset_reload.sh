@@ -268,7 +268,21 @@ done <<-'CMDS'
 	add element ip e full { 10 }
 	add element ip e full { 12, 10 }
 CMDS
+# The kernel's error has all of the message in it.
+cmd="create element ip e gone { 12 }; delete element ip e plain { $(seq -s, 20000 24000) }; create element ip e gone { 12 }"
+is "beside a large message" "$(nb $n "$cmd" 2>&1)" "$(in_ns $k nft "$cmd" 2>&1)"
 like "nothing was changed" "$(nb $n list set ip e gone)" 'elements = \{ 12 \}'
+
+# Somebody else's commit comes right behind: what the batch did to a set that rules add to is done.
+shim=$(dirname "$NFT_BPF")/tests/fault.so
+if LD_PRELOAD=$shim "$NFT_BPF" --version >/dev/null 2>&1; then
+	nb $n delete element ip e full '{ 13 }'
+	cmd='add rule ip e out udp dport 9 accept; delete element ip e full { 12 }; add element ip e full { 8 }'
+	is "a load" "$(LD_PRELOAD=$shim FAULT_BEHIND="nft add table ip other" nb $n "$cmd" 2>&1)" ""
+	ok "others came behind it" in_ns $n nft delete table ip other
+	like "it was done" "$(nb $n list set ip e full)" 'elements = \{ 1, 8 \}'
+	nb $n sync
+fi
 ok "nft-bpf delete table" nb $n delete table ip e
 
 # killed processes
