@@ -219,9 +219,9 @@ static int update_once(struct cli *cli, struct runtime *rt, struct nft_input *in
 		err = -EOPNOTSUPP;
 	if (!err)
 		err = capture_elements(cli, in, &batch);
-	*ret_refused = err == -EINVAL && in->adds_only;
+	*ret_refused = err == -EINVAL && !in->err;
 	if (err < 0 || batch.len == 0)
-		return err == -ERESTART ? -EBUSY : err;
+		return err == -ERESTART ? -EOPNOTSUPP : err; /* it is being changed by others */
 	err = rt_update(rt, heads, &batch, in->adds_only, ds, &in_kernel);
 	*ret_refused = is_refusal(err) && err != -EOPNOTSUPP && !in_kernel;
 	/* Somebody else's commit came first. */
@@ -239,7 +239,7 @@ static int update(struct cli *cli, struct runtime *rt, const struct nft_input *i
 	in.unchecked = true;
 	in.adds_only = adds;
 	/* Who does not know the elements that are there may find something else wrong than nft. */
-	in.err = adds ? NULL : input->err;
+	in.err = NULL;
 	err = update_once(cli, rt, &in, &said, &refused);
 	in.err = input->err;
 	if (refused) {

@@ -153,6 +153,8 @@ int nft_capture(const struct nft_input *in, struct diags *ds, struct batch *ret)
 	err = run(&s, in, ds);
 	if (s.prelude_error)
 		err = tell_prelude(&s, ds);
+	if (err && session_moved(&s))
+		err = -ERESTART;
 	if (!err)
 		err = take_batch(&s, ret);
 	session_end(&s);

@@ -41,6 +41,7 @@ struct nft_session {
 	struct session_socket *sockets;
 	struct nlbuf captured;	     /* the batch's messages */
 	bool has_batch;
+	unsigned int n_generations; /* how often libnftables asked for the generation */
 	int prelude_error;	     /* what the kernel said to the prelude */
 	struct nft_session *outer;   /* active before */
 };
@@ -57,6 +58,9 @@ bool session_is_active(void);
  * would commit to the kernel what was only to be looked at.
  */
 bool session_is_in_between(const struct nft_session *s);
+
+/* The ruleset is not any more what a model of heads says (nft_session.heads_only): nothing was captured. */
+bool session_moved(const struct nft_session *s);
 
 struct session_socket *session_socket_open(int protocol);
 void session_socket_close(struct session_socket *s);

@@ -136,6 +136,23 @@ static int complete_model(struct nft_session *s, const struct nlmsghdr *nlh)
 	return err;
 }
 
+bool session_moved(const struct nft_session *s)
+{
+	return s->n_generations > 20;
+}
+
+/*
+ * Elements that come from the kernel, of another generation than the model's heads: libnftables would begin
+ * anew for ever. It asks for the generation twice each time.
+ */
+static bool goes_in_circles(struct nft_session *s, const struct nlmsghdr *nlh)
+{
+	if (!s->heads_only)
+		return false;
+	s->n_generations += nlmsg_nft_type(nlh) == NFT_MSG_GETGEN;
+	return session_moved(s) && set_dumped(s, nlh);
+}
+
 ssize_t session_send(struct session_socket *s, const void *data, size_t len)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
@@ -150,6 +167,10 @@ ssize_t session_send(struct session_socket *s, const void *data, size_t len)
 	err = s->protocol == NETLINK_NETFILTER ? complete_model(s->session, nlh) : 0;
 	if (err < 0) {
 		errno = -err;
+		return -1;
+	}
+	if (s->protocol == NETLINK_NETFILTER && goes_in_circles(s->session, nlh)) {
+		errno = EBUSY;
 		return -1;
 	}
 	if (kernel_answers(s, nlh))

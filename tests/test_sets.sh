@@ -191,6 +191,24 @@ if command -v strace >/dev/null; then
 	ok "sync with what nft added" nb $n sync
 fi
 
+# Somebody else's commits come in between: none of ours is lost, and none waits for ever.
+many() { # NUMBER COMMAND…
+	local i k=$1
+	shift
+	for i in {1..40}; do "$@" add element inet t ivl "{ 10.55.$k.$((2 * i)) }" || echo "refused: $k.$i"; done
+}
+said=$(
+	many 1 nb $n &
+	many 2 in_ns $n nft &
+	many 3 nb $n &
+	many 4 in_ns $n nft &
+	wait
+) 2>"$tmp/said"
+is "many at once: all are done" "$said" ""
+is "and nothing is said" "$(<"$tmp/said")" ""
+is "and all are there" "$(in_ns $n nft list set inet t ivl | grep -o '10\.55\.' | wc -l)" 160
+ok "sync" nb $n sync
+
 out=$(nb $n delete element inet t exact '{ 10.30.0.1 }' 2>&1)
 like "nft's own error for a missing element" "$out" "No such file or directory"
 is "in nft's own words" "$out" "$(in_ns $n nft delete element inet t exact '{ 10.30.0.1 }' 2>&1)"
