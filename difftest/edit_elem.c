@@ -51,6 +51,13 @@ static uint32_t find_in_line(const char *line, const char *set, uint32_t n, uint
 	return n;
 }
 
+static bool is_concat_typeof(const char *line)
+{
+	const char *dot = strstr(line, " . ");
+
+	return begins(line, "typeof ") && dot && dot < line + strcspn(line, "\n");
+}
+
 static bool has_catchall(const char *line)
 {
 	const char *star = strstr(line, ", *");
@@ -60,7 +67,8 @@ static bool has_catchall(const char *line)
 
 /*
  * The @nth element, if @ret is not NULL; how many there are if that is more. Not of constant sets, nor of
- * those that merge elements, which are not found again, or have a catch-all, of which nft 1.0.6 dies.
+ * those that merge elements, which are not found again, or have a catch-all, of which nft 1.0.6 dies, as
+ * it does of concatenations of fields by typeof, whose length it forgets.
  */
 static uint32_t find_elem(const char *text, uint32_t nth, struct elem_place *ret)
 {
@@ -76,7 +84,7 @@ static uint32_t find_elem(const char *text, uint32_t nth, struct elem_place *ret
 			snprintf(set, sizeof(set), "%s%.*s", table, (int)strcspn(word + 4, " "),
 				 word + 4);
 		if (begins(word, "chain ") || begins(word, "flags constant") ||
-		    begins(word, "auto-merge"))
+		    begins(word, "auto-merge") || is_concat_typeof(word))
 			set[0] = 0;
 		if (begins(word, "elements = { ") && set[0] && !has_catchall(word))
 			n = find_in_line(word, set, n, nth, ret);
