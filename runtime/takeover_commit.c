@@ -13,6 +13,8 @@
 #include "states.h"
 #include "takeover.h"
 
+#define MAX_LATE 5 /* attempts at a ruleset that others keep changing */
+
 struct numbered_rules {
 	struct rule **array; /* by seq */
 	size_t n, room;
@@ -151,6 +153,13 @@ int takeover_give_objects(struct takeover *tk)
 	return err ? err : commit_builder(tk, bb);
 }
 
+static int elements_lost(struct takeover *tk, int err)
+{
+	diag_add(tk->ds, DIAG_WARNING, "elements-lost", NULL,
+		 "elements that packets added cannot be given back: %s", strerror(-err));
+	return 0;
+}
+
 /* Elements that do not fit in are no reason to stop half way; what else there may be is tried again. */
 static int commit_elements(struct takeover *tk, struct batch_builder *bb)
 {
@@ -166,13 +175,8 @@ static int commit_elements(struct takeover *tk, struct batch_builder *bb)
 	if (err && err != -ERESTART && b.len && tk->ruleset == before)
 		err = takeover_commit(tk, &b);
 	tk->ds = ds;
-	if (err && err != -ERESTART && err != -ENOMEM) {
-		diag_add(ds, DIAG_WARNING, "elements-lost", NULL,
-			 "elements that packets added cannot be given back: %s", strerror(-err));
-		err = 0;
-	}
 	diags_fini(&why);
-	return err;
+	return err && err != -ERESTART && err != -ENOMEM ? elements_lost(tk, err) : err;
 }
 
 int takeover_give_elements(struct takeover *tk)
@@ -193,15 +197,37 @@ int takeover_give_elements(struct takeover *tk)
 	return err;
 }
 
-/* Its programs have stopped: what they added since the model was read. */
-int takeover_give_late_elements(struct takeover *tk)
+static int read_late_elements(struct takeover *tk, struct batch_builder *bb)
+{
+	return dynamic_give_rest(tk->rt, tk->old, tk->state.current, tk->rs, tk->plan->lowered.ir, bb);
+}
+
+static int give_late_elements(struct takeover *tk)
 {
 	struct batch_builder CLEANUP(batch_builder_freep) *bb = batch_builder_new();
-	int err = bb ? dynamic_give_rest(tk->rt, tk->old, tk->state.current, tk->rs,
-					 tk->plan->lowered.ir, bb) :
-		       -ENOMEM;
+	int err = bb ? read_late_elements(tk, bb) : -ENOMEM;
 
-	return err == -ENOMEM ? err : commit_elements(tk, bb);
+	if (err && err != -ENOMEM)
+		err = read_late_elements(tk, bb);
+	if (err && err != -ENOMEM)
+		return elements_lost(tk, err);
+	return err ? err : commit_elements(tk, bb);
+}
+
+/*
+ * Its programs have stopped: what they added since the model was read. Where others changed the ruleset
+ * meanwhile all is begun anew, but for this: by then nobody asks the old generation any more.
+ */
+int takeover_give_late_elements(struct takeover *tk)
+{
+	int err = give_late_elements(tk), again = err;
+
+	for (int i = 0; again == -ERESTART && i < MAX_LATE; i++) {
+		again = dump_generation(&tk->ruleset);
+		if (!again)
+			again = give_late_elements(tk);
+	}
+	return again ? again : err;
 }
 
 int takeover_unhook(struct takeover *tk)

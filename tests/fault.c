@@ -6,6 +6,8 @@
  *	FAULT_LOG=FILE		a line for each call that was made fail; or their number at each step of a
  *				takeover (where NFT_BPF_STOP_AT is asked for), and at the end
  *	FAULT_BEHIND=COMMAND	instead: is run once behind the first commit, as if others had waited for it
+ *	FAULT_AT=STEP:COMMAND	instead: is run at that step of a takeover (NFT_BPF_STOP_AT); then what is
+ *				behind ";;", at one that comes later
  *
  * Kinds are bpf (bpf(2), all of its commands), netlink (sockets, what is sent and received), file (what
  * changes or opens files), memory (what the program itself allocates, not its libraries), process
@@ -19,6 +21,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -103,15 +106,55 @@ static bool fails(const char *of, const char *what, long detail)
 	return true;
 }
 
+/* The first of FAULT_AT's. */
+static char *next_step(const char *list)
+{
+	static char step[32];
+	size_t len = strcspn(list, ":");
+
+	snprintf(step, sizeof(step), "%.*s", (int)len, list);
+	return step;
+}
+
 EXPORT char *getenv(const char *name)
 {
 	static __typeof__(&getenv) next;
+	const char *list;
 
 	if (!next)
 		next = NEXT(getenv);
-	if (*kind && !at && strcmp(name, "NFT_BPF_STOP_AT") == 0)
+	if (strcmp(name, "NFT_BPF_STOP_AT") != 0)
+		return next(name);
+	if (*kind && !at)
 		note("calls", n);
-	return next(name);
+	list = next("FAULT_AT");
+	return list ? next_step(list) : next(name);
+}
+
+static void run(const char *command)
+{
+	unsetenv("LD_PRELOAD");
+	if (system(command) != 0)
+		note("command", -1);
+}
+
+EXPORT int kill(pid_t pid, int signal)
+{
+	const char *list = NEXT(getenv)("FAULT_AT");
+	char *steps = list && pid == getpid() ? strdup(list) : NULL, *rest;
+
+	if (!steps)
+		return NEXT(kill)(pid, signal);
+	rest = strstr(steps, ";;");
+	if (rest) {
+		*rest = 0;
+		setenv("FAULT_AT", rest + 2, 1);
+	} else {
+		unsetenv("FAULT_AT");
+	}
+	run(strchr(steps, ':') + 1);
+	free(steps);
+	return 0;
 }
 
 /* ---- bpf ---- */
@@ -173,31 +216,19 @@ EXPORT ssize_t sendto(int fd, const void *data, size_t len, int flags, const str
 	return NEXT(sendto)(fd, data, len, flags, addr, addr_len);
 }
 
-static void run_behind(void)
-{
-	static __typeof__(&getenv) next;
-	const char *command;
-
-	if (!next)
-		next = NEXT(getenv);
-	command = next("FAULT_BEHIND");
-	if (!command)
-		return;
-	unsetenv("LD_PRELOAD");
-	unsetenv("FAULT_BEHIND");
-	if (system(command) != 0)
-		note("command", -1);
-}
-
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	const char *behind;
 	ssize_t len;
 
 	if (is_netlink(fd) && fails("netlink", "sendmsg", (long)msg->msg_iovlen))
 		return -1;
 	len = NEXT(sendmsg)(fd, msg, flags);
-	if (len > 0)
-		run_behind();
+	behind = NEXT(getenv)("FAULT_BEHIND");
+	if (len > 0 && behind) {
+		run(behind);
+		unsetenv("FAULT_BEHIND");
+	}
 	return len;
 }
 

@@ -279,8 +279,21 @@ if LD_PRELOAD=$shim "$NFT_BPF" --version >/dev/null 2>&1; then
 	nb $n delete element ip e full '{ 13 }'
 	cmd='add rule ip e out udp dport 9 accept; delete element ip e full { 12 }; add element ip e full { 8 }'
 	is "a load" "$(LD_PRELOAD=$shim FAULT_BEHIND="nft add table ip other" nb $n "$cmd" 2>&1)" ""
-	ok "others came behind it" in_ns $n nft delete table ip other
+	like "others came behind it" "$(in_ns $n nft list tables)" "table ip other"
 	like "it was done" "$(nb $n list set ip e full)" 'elements = \{ 1, 8 \}'
+	nb $n sync
+	# What packets added while the chain was on its way back, though others change something then.
+	in_ns $n nft delete table ip other
+	nb $n sync
+	cat >"$tmp/send" <<-'PY'
+		import socket
+		socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 13))
+	PY
+	is "the rest of it goes" "$(LD_PRELOAD=$shim \
+		FAULT_AT="committed:python3 $tmp/send;;flipped:nft add table ip other" nb $n \
+		'add rule ip e out reject' 2>&1 | grep -v 'stays with the interpreter')" ""
+	ok "others came in between" in_ns $n nft delete table ip other
+	like "what packets added is there" "$(in_ns $n nft list set ip e full)" 'elements = \{ 1, 8, 13 \}'
 	nb $n sync
 fi
 ok "nft-bpf delete table" nb $n delete table ip e
