@@ -168,6 +168,12 @@ static uint64_t mix_bytes(uint64_t h, const uint8_t *p, uint32_t len)
 	return mix(h, v ^ ((uint64_t)len << 56));
 }
 
+/* nft tells the end of a point among ranges when it deletes it, and not always when it adds it. */
+static bool is_point(const struct set *s, const uint8_t *key, const uint8_t *key_end)
+{
+	return !key_end || (key && memcmp(key, key_end, s->key_len) == 0);
+}
+
 static uint32_t elem_hash(const struct set *s, const uint8_t *key, const uint8_t *key_end,
 			  uint32_t flags)
 {
@@ -175,7 +181,7 @@ static uint32_t elem_hash(const struct set *s, const uint8_t *key, const uint8_t
 
 	if (key)
 		h = mix_bytes(h, key, s->key_len);
-	if (key_end)
+	if (!is_point(s, key, key_end))
 		h = mix_bytes(h, key_end, s->key_len);
 	return (uint32_t)(h >> 32);
 }
@@ -190,7 +196,8 @@ static bool elem_is(const struct set *s, const struct set_elem *e, const uint8_t
 {
 	return !((e->flags ^ flags) & NFT_SET_ELEM_INTERVAL_END) &&
 	       bytes_equal(e->key, key, s->key_len) &&
-	       bytes_equal(e->key_end, key_end, s->key_len);
+	       (bytes_equal(e->key_end, key_end, s->key_len) ||
+		(is_point(s, e->key, e->key_end) && is_point(s, key, key_end)));
 }
 
 static void index_put(struct elem_index *ix, struct elem_slot slot)

@@ -43,9 +43,6 @@ static int read_elem(const struct set *s, const struct nlattr *attr, struct elem
 	err = read_key(s, &ret->tb, NFTA_SET_ELEM_KEY, &ret->key);
 	if (!err)
 		err = read_key(s, &ret->tb, NFTA_SET_ELEM_KEY_END, &ret->key_end);
-	/* Of a point nft tells the end or not, as it is deleted or was loaded; to the kernel it is one. */
-	if (!err && ret->key && ret->key_end && memcmp(ret->key, ret->key_end, s->key_len) == 0)
-		ret->key_end = NULL;
 	if (!err && !ret->key != !!(ret->flags & NFT_BPF_SET_ELEM_CATCHALL))
 		err = -EINVAL;
 	return err;
