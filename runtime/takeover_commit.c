@@ -72,20 +72,23 @@ static void on_rule(void *arg, uint32_t seq, uint8_t family UNUSED, const char *
 		(*found)->handle = handle;
 }
 
-/* nft_base_seq: counts transactions that changed something, and never is 0. */
+/*
+ * nft_base_seq: counts transactions that changed something, and never is 0. Also if that fails, or others
+ * came behind it, the commit made the next one.
+ */
 static int follow_generation(struct takeover *tk)
 {
-	uint32_t next = tk->ruleset + 1 ? tk->ruleset + 1 : 1, now;
+	uint32_t before = tk->ruleset, now;
 	int err = dump_generation(&now);
 
 	if (err)
 		err = dump_generation(&now);
+	tk->ruleset = before + 1 ? before + 1 : 1;
 	if (err)
 		return rt_error(tk->ds, err, "cannot ask for the ruleset's generation");
-	if (now != next && now != tk->ruleset)
-		return -ERESTART;
-	tk->ruleset = now;
-	return 0;
+	if (now == before)
+		tk->ruleset = now;
+	return now == tk->ruleset ? 0 : -ERESTART;
 }
 
 static int note_rules(struct takeover *tk)
@@ -176,7 +179,9 @@ static int commit_elements(struct takeover *tk, struct batch_builder *bb)
 		err = takeover_commit(tk, &b);
 	tk->ds = ds;
 	diags_fini(&why);
-	return err && err != -ERESTART && err != -ENOMEM ? elements_lost(tk, err) : err;
+	if (!err || err == -ERESTART || err == -ENOMEM || tk->ruleset != before)
+		return err;
+	return elements_lost(tk, err);
 }
 
 int takeover_give_elements(struct takeover *tk)

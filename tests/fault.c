@@ -5,7 +5,7 @@
  *	FAULT=KIND:N[+]:ERRNO	the Nth call of a kind does, with + also all behind it; N 0: they are counted
  *	FAULT_LOG=FILE		a line for each call that was made fail; or their number at each step of a
  *				takeover (where NFT_BPF_STOP_AT is asked for), and at the end
- *	FAULT_BEHIND=COMMAND	instead: is run once behind the first commit, as if others had waited for it
+ *	FAULT_BEHIND=N:COMMAND	instead: is run behind the Nth commit, as if others had waited for it
  *	FAULT_AT=STEP:COMMAND	instead: is run at that step of a takeover (NFT_BPF_STOP_AT); then what is
  *				behind ";;", at one that comes later
  *
@@ -218,6 +218,7 @@ EXPORT ssize_t sendto(int fd, const void *data, size_t len, int flags, const str
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	static int commits;
 	const char *behind;
 	ssize_t len;
 
@@ -225,10 +226,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 		return -1;
 	len = NEXT(sendmsg)(fd, msg, flags);
 	behind = NEXT(getenv)("FAULT_BEHIND");
-	if (len > 0 && behind) {
-		run(behind);
-		unsetenv("FAULT_BEHIND");
-	}
+	if (len > 0 && behind && ++commits == atoi(behind))
+		run(strchr(behind, ':') + 1);
 	return len;
 }
 

@@ -278,7 +278,7 @@ shim=$(dirname "$NFT_BPF")/tests/fault.so
 if LD_PRELOAD=$shim "$NFT_BPF" --version >/dev/null 2>&1; then
 	nb $n delete element ip e full '{ 13 }'
 	cmd='add rule ip e out udp dport 9 accept; delete element ip e full { 12 }; add element ip e full { 8 }'
-	is "a load" "$(LD_PRELOAD=$shim FAULT_BEHIND="nft add table ip other" nb $n "$cmd" 2>&1)" ""
+	is "a load" "$(LD_PRELOAD=$shim FAULT_BEHIND="1:nft add table ip other" nb $n "$cmd" 2>&1)" ""
 	like "others came behind it" "$(in_ns $n nft list tables)" "table ip other"
 	like "it was done" "$(nb $n list set ip e full)" 'elements = \{ 1, 8 \}'
 	nb $n sync

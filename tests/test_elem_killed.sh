@@ -112,4 +112,25 @@ each "reload" "pinned committed flipped parked dropped" nb $r -f "$tmp/more.nft"
 each "left" "pinned committed given woken flipped parked dropped" nb $r -f "$tmp/left.nft"
 each "give" "committed given woken flipped parked detached" nb $r give
 each "take" "pinned committed flipped parked" nb $r take
+
+# Not killed, but somebody else's commit comes behind each of its own (tests/fault.c).
+shim=$(dirname "$NFT_BPF")/tests/fault.so
+followed() { # WHAT COMMITS COMMAND…
+	local n what=$1 commits=$2
+	shift 2
+	for n in $commits; do
+		begin
+		sends
+		LD_PRELOAD=$shim FAULT_BEHIND="$n:nft add table ip other" nb $r "$@" >/dev/null 2>&1
+		ok "$what, followed at commit $n" in_ns $r nft list table ip other
+		is "$what, followed at commit $n: counted" "$(ours)" "$(times 1)"
+		nb $r give
+		is "$what, followed at commit $n: given back" "$(kernels)" "$(times 1)"
+	done
+}
+if LD_PRELOAD=$shim "$NFT_BPF" --version >/dev/null 2>&1; then
+	followed "reload" 1 -f "$tmp/more.nft"
+	followed "left" "1 2 3" -f "$tmp/left.nft"
+	followed "give" "1 2" give
+fi
 plan
