@@ -269,7 +269,7 @@ class Nft(Loader):
     def counters(self):
         if "counter" not in self.workload.nft:
             return None
-        return COUNTER.findall(self.lab.inside(self.ns, *self.say("list", "ruleset")).stdout)
+        return COUNTER.findall(self.lab.inside(self.ns, *self.say("-t", "list", "ruleset")).stdout)
 
 
 class NftBpf(Nft):

@@ -114,9 +114,9 @@ bool cli_input_rewind(const struct nft_input *in);
 bool cli_input_replaces(const struct nft_input *in);
 /*
  * The ruleset that explain and compile look at: -f FILE applied to nothing; without it the live one
- * as the user wrote it. Exit status.
+ * as the user wrote it, when @terse without elements of its named sets. Exit status.
  */
-int cli_ruleset(struct cli *cli, struct ruleset **ret);
+int cli_ruleset(struct cli *cli, bool terse, struct ruleset **ret);
 
 /* ---- elements.c ---- */
 

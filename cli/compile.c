@@ -113,7 +113,7 @@ int cmd_compile(struct cli *cli, int argc, char **argv)
 		return cli_usage_error("compile: -f FILE is needed");
 	if (!cli->output && !cli->dump)
 		return cli_usage_error("compile: -o OBJ is needed");
-	status = cli_ruleset(cli, &rs);
+	status = cli_ruleset(cli, false, &rs);
 	if (status != EXIT_OK)
 		return status;
 	err = lower_ruleset(rs, &opt, &cli->diags, &lr);

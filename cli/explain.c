@@ -292,7 +292,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 
 	if (argc > 1)
 		return cli_usage_error("explain: \"%s\" is too much", argv[1]);
-	status = cli_ruleset(cli, &rs);
+	status = cli_ruleset(cli, false, &rs);
 	if (status != EXIT_OK)
 		return status;
 	rt_lower_options(&opt);

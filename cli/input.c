@@ -133,19 +133,19 @@ static int read_file_ruleset(struct cli *cli, struct ruleset **ret)
 	return EXIT_OK;
 }
 
-static int read_live_ruleset(struct cli *cli, struct ruleset **ret)
+static int read_live_ruleset(struct cli *cli, bool terse, struct ruleset **ret)
 {
 	const struct rt_options opt = {.read_only = true};
 	CLEANUP(rt_closep) struct runtime *rt = NULL;
 	int err = rt_open(&opt, &cli->diags, &rt);
 
 	if (!err || err == -ENOENT)
-		err = rt_model(rt, &cli->diags, ret);
+		err = (terse ? rt_model_terse : rt_model)(rt, &cli->diags, ret);
 	return cli_status(cli, err, "reading the ruleset");
 }
 
-int cli_ruleset(struct cli *cli, struct ruleset **ret)
+int cli_ruleset(struct cli *cli, bool terse, struct ruleset **ret)
 {
 	return cli->file || cli->commands ? read_file_ruleset(cli, ret)
-					  : read_live_ruleset(cli, ret);
+					  : read_live_ruleset(cli, terse, ret);
 }

@@ -26,7 +26,7 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 		return cli_status(cli, -ENOMEM, "list");
 	if (argc == 1)
 		return cli_usage_error("list: what? e.g. list ruleset");
-	status = cli_ruleset(cli, &rs);
+	status = cli_ruleset(cli, cli->list.terse, &rs);
 	if (status != EXIT_OK)
 		return status;
 	return cli_nft_status(cli, nft_list(rs, command, &cli->list, stdout, stderr), "list");

@@ -106,6 +106,12 @@ static int dump_some(struct dump *d, int type, uint8_t family, const char *table
 	return nlsock_ask(&d->sock, &b, take_message, d);
 }
 
+static bool are_wanted(const struct dump_options *opt, const struct set *s)
+{
+	return !opt->no_elements && !opt->sets_only &&
+	       (!opt->terse || s->flags & NFT_SET_ANONYMOUS);
+}
+
 static int dump_elements(struct dump *d)
 {
 	struct table *t;
@@ -114,7 +120,7 @@ static int dump_elements(struct dump *d)
 
 	list_for_each(t, &d->rs->tables, node) {
 		list_for_each(s, &t->sets, node) {
-			s->elems_known = !d->opt->no_elements && !d->opt->sets_only;
+			s->elems_known = are_wanted(d->opt, s);
 			if (!s->elems_known)
 				continue;
 			err = dump_some(d, NFT_MSG_GETSETELEM, t->family, t->name, s->name);

@@ -36,6 +36,7 @@ bool batch_replaces_all(const struct batch *b, const struct ruleset *rs);
 
 struct dump_options {
 	bool no_elements;
+	bool terse; /* elements of anonymous sets alone, as nft -t lists them */
 	bool no_rules;
 	bool sets_only; /* tables and the heads of sets */
 	bool tables_only;

@@ -214,3 +214,10 @@ int rt_model_heads(struct runtime *rt, bool rules, struct diags *ds, struct rule
 
 	return read_model(rt, &heads, ds, ret);
 }
+
+int rt_model_terse(struct runtime *rt, struct diags *ds, struct ruleset **ret)
+{
+	const struct dump_options terse = { .terse = true };
+
+	return read_model(rt, &terse, ds, ret);
+}

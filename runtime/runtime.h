@@ -65,6 +65,8 @@ int rt_model(struct runtime *rt, struct diags *ds, struct ruleset **ret);
  * enough for rt_load() with a batch that does away with all of them.
  */
 int rt_model_heads(struct runtime *rt, bool rules, struct diags *ds, struct ruleset **ret);
+/* The same as rt_model() without elements of named sets, for a terse listing. */
+int rt_model_terse(struct runtime *rt, struct diags *ds, struct ruleset **ret);
 
 /* ---- rewrite.c ---- */
 

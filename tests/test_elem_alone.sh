@@ -98,6 +98,7 @@ begins 'quota 10 mbytes used 4000 bytes'
 sorted() { in_ns $1 nft list ruleset | tr ',' '\n' | sed 's/^[\t ]*//; s/ *}$//; s/elements = { //' | grep 'counter packets' | sort; }
 both "large sets that count" "$tmp/large.nft"
 hit 127.0.0.1 127.0.0.2
+is "listed without their elements" "$(nb $b -t list ruleset)" "$(in_ns $k nft -t list ruleset)"
 ok "give them" nb $b give
 is "the kernel goes on with all of them" "$(sorted $b | md5sum)" "$(sorted $k | md5sum)"
 is "three of them were counted in" "$(sorted $b | grep -vc 'packets 0')" 3

@@ -514,6 +514,26 @@ static void test_renew_counted(void **state UNUSED)
 	diags_fini(&ds);
 }
 
+/* Elements of named sets are not even asked for. */
+static void test_terse(void **state UNUSED)
+{
+	const struct dump_options terse = {.terse = true};
+	struct ruleset *rs;
+	struct diags ds;
+	struct set *s;
+
+	fresh_namespace();
+	assert_true(run_nft(setup));
+	diags_init(&ds);
+	assert_int_equal(dump_ruleset(&terse, &ds, &rs), 0);
+	list_for_each(s, &ruleset_find_table(rs, 2, "t")->sets, node) {
+		assert_int_equal(s->elems_known, !!(s->flags & NFT_SET_ANONYMOUS));
+		assert_int_equal(!s->n_elems, !s->elems_known);
+	}
+	ruleset_free(rs);
+	diags_fini(&ds);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_commit_errors),
 		cmocka_unit_test(test_replace_rules),
 		cmocka_unit_test(test_renew_counted),
+		cmocka_unit_test(test_terse),
 	};
 
 	if (geteuid() != 0) {
