@@ -62,6 +62,7 @@ struct chain {
 	struct blob counters; /* NFTA_CHAIN_COUNTERS payload, owned; len 0: none */
 
 	bool parked; /* the kernel's chain is a regular one because we took it off its hook */
+	bool renewed; /* its rules are about to be made anew (runtime/park.c), with counts as they are here */
 };
 
 /* One expression: its nf_tables name and the bytes of NFTA_EXPR_DATA (compiler/attr.h). */

@@ -43,10 +43,10 @@ static void seed(struct making *mk, const struct ir_state *st, bool shared, uint
 	to->bytes -= raw ? raw->value.bytes : init.bytes;
 }
 
-/* Put back on its hook, a chain begins with the counts of the model. */
+/* Put back on its hook, or made anew for what else is given back, a chain begins with the counts of the model. */
 static bool is_known_to_kernel(const struct rule *r)
 {
-	return r->seq || (r->chain->is_base && r->chain->parked);
+	return r->seq || r->chain->renewed || (r->chain->is_base && r->chain->parked);
 }
 
 static void make_rule(struct making *mk, const struct rule *r, uint32_t position, bool shared)

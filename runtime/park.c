@@ -50,7 +50,7 @@ static const char *set_of(const struct expr *e)
 }
 
 /* A meter's set, or an anonymous one, is its rule's: elements come with that alone. */
-static bool has_leaving_set(const struct chain *c, const struct ir *ir)
+bool park_has_leaving_set(const struct chain *c, const struct ir *ir)
 {
 	const struct rule *r;
 
@@ -83,7 +83,7 @@ static void give_chain(const struct runtime *rt, const struct rt_plan *p,
 	if (c->parked && !plan_compiles(p, c))
 		return; /* it comes back as a whole */
 	/* nf_tables_bind_set(): a rule with a meter is not replaced by one with the same meter. */
-	if (has_leaving_set(c, p->lowered.ir) && !(c->flags & 4 /* NFT_CHAIN_BINDING */))
+	if (park_has_leaving_set(c, p->lowered.ir) && !(c->flags & 4 /* NFT_CHAIN_BINDING */))
 		batch_renew_objects(bb, NULL, 0, NULL, 0, &c, 1);
 	else
 		give_counts(rt, counted, c, bb);

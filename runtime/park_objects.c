@@ -27,7 +27,8 @@ static int compare_keys(const void *pa, const void *pb)
 
 int counted_keys_init(struct counted_keys *k, const struct ir *ir)
 {
-	size_t n = ir ? ir->n_states : 0;
+	/* Without a program there are only those of programs in front of chains that are not worth it. */
+	size_t n = ir && ir->n_progs ? ir->n_states : 0;
 
 	k->array = calloc(MAX(n, (size_t)1), sizeof(*k->array));
 	if (!k->array)
@@ -225,5 +226,28 @@ int park_give_objects(const struct runtime *rt, struct ruleset *rs, const struct
 	if (!err && ret.n_objects)
 		batch_renew_objects(bb, ret.objects, ret.n_objects, ret.maps, ret.n_maps, ret.chains,
 				    ret.n_chains);
+	return err;
+}
+
+int park_find_renewed(const struct runtime *rt, struct ruleset *rs, const struct rt_plan *p)
+{
+	struct counted_keys CLEANUP(counted_keys_fini) counted = { 0 };
+	struct returning CLEANUP(returning_fini) ret = { 0 };
+	struct diags quiet;
+	struct table *t;
+	struct chain *c;
+	int err = counted_keys_init(&counted, p->lowered.ir);
+
+	diags_init(&quiet);
+	list_for_each(t, &rs->tables, node) {
+		if (!err && rt->n_raw)
+			err = find_objects(rt, t, &counted, &quiet, &ret);
+		list_for_each(c, &t->chains, node)
+			c->renewed = !(c->flags & 4 /* NFT_CHAIN_BINDING */) &&
+				     park_has_leaving_set(c, p->lowered.ir);
+	}
+	diags_fini(&quiet);
+	for (size_t i = 0; i < ret.n_chains; i++)
+		ret.chains[i]->renewed = true;
 	return err;
 }

@@ -185,6 +185,8 @@ int takeover_fill(struct takeover *tk)
 		reuse_keep(tk->rt, tk->gen, tk->plan);
 	if (!err && (n_progs(tk) || tk->keep_manifest)) {
 		err = manifest_make(tk->plan, tk->rs, tk->ruleset, &tk->m);
+		if (!err)
+			err = park_find_renewed(tk->rt, tk->rs, tk->plan);
 		if (!err && tk->obj)
 			err = counters_make(tk->rt, tk->gen, tk->rs, tk->plan->lowered.ir, tk->obj,
 					    tk->m, tk->ds);

@@ -30,6 +30,10 @@ int counted_keys_init(struct counted_keys *k, const struct ir *ir);
 void counted_keys_fini(struct counted_keys *k);
 bool counted_keys_have(const struct counted_keys *k, const void *key);
 
+/* Has it rules that come with an anonymous set that no program keeps any more? */
+bool park_has_leaving_set(const struct chain *c, const struct ir *ir);
+/* Which chains' rules those below will make anew (chain.renewed). */
+int park_find_renewed(const struct runtime *rt, struct ruleset *rs, const struct rt_plan *p);
 /* Chains and tables that are off their hooks and are not compiled any more: back, with counts. */
 int park_wake(const struct runtime *rt, struct ruleset *rs, const struct rt_plan *p,
 	      struct batch_builder *bb);

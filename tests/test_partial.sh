@@ -337,4 +337,56 @@ same "an element more of these"
 export NFT_BPF_FRONTS=none
 load "$tmp/thousand.nft"
 is "none at all" "$(front input)" ""
+
+# What was counted when a load leaves all to the interpreter, where a program in front pays or does not, beside
+# another program or alone.
+left() { # OTHER-CHAIN DROPS
+	cat <<-NFT
+		flush ruleset
+		table ip t {
+			counter hits {
+			}
+			quota much {
+				over 100 mbytes
+			}
+			set hosts {
+				type ipv4_addr
+				flags interval
+				counter
+				elements = { 127.0.0.0/8 }
+			}
+			chain sub {
+				udp dport 77 counter
+				udp dport 77 counter name hits
+				udp dport 77 quota name much
+				udp dport 77 ip daddr @hosts
+			}
+			$1
+			chain in {
+				type filter hook input priority 0; policy accept;
+				jump sub
+				$2
+			}
+		}
+	NFT
+}
+counts() { grep -oE "packets [0-9]+|used [0-9]+" | sort | tr '\n' ' '; }
+for NFT_BPF_FRONTS in "" all none; do
+	for other in "" "chain out { type filter hook output priority 0; policy accept; }"; do
+		for drops in "" "udp dport 78 drop"; do
+			what="fronts '$NFT_BPF_FRONTS', ${other:-no} other chain, ${drops:-no} drops"
+			left "$other" "$drops" >"$tmp/left.nft"
+			ok "$what" nb $b -f "$tmp/left.nft"
+			in_ns $b python3 -c 'import socket
+for i in range(3):
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 77))'
+			had=$(nb $b list ruleset | counts)
+			like "$what: counts" "$had" "^(packets 3 ){3}used 87 $"
+			nb $b insert rule ip t sub udp dport 4 reject 2>/dev/null
+			is "$what: left to the interpreter" "$(nb $b list ruleset | counts)" "$had"
+			nb $b give
+			is "$what: given" "$(in_ns $b nft list ruleset | counts)" "$had"
+		done
+	done
+done
 plan
