@@ -95,7 +95,7 @@ each() {
 		before=$(programs)
 		ok "$at: $repair" $repair
 		ok "$at: $repair: closed" closed
-		ok "$at: $repair: nothing of before is left" gone
+		ok "$at: $repair: nothing of before is left" wait_for gone # the kernel takes its time
 	done
 }
 shape=plain
@@ -145,6 +145,5 @@ before=$(programs)
 ip netns del $r
 ok "gc" "$NFT_BPF" gc
 ok "gc: nothing is pinned" nothing
-sleep 0.5
-ok "gc: nothing is left" gone
+ok "gc: nothing is left" wait_for gone
 plan
