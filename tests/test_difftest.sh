@@ -63,6 +63,33 @@ another ttl|ttl 5|ttl 6
 an icmp type|echo-request|echo-reply
 END
 
+# Elements that no packet comes to, as many on both sides.
+cat >"$tmp/a.nft.elem" <<'END'
+table ip t {
+	set s { type inet_service; elements = { 7, 9 }; }
+	map marks { type inet_service : mark; elements = { 7 : 1 }; }
+	map verdicts { type inet_service : verdict; elements = { 7 : jump one, 9 : accept }; }
+	chain one { }
+	chain two { }
+	chain output {
+		type filter hook output priority 0; policy accept;
+		udp dport @s drop
+		udp dport vmap @verdicts
+	}
+}
+END
+while IFS='|' read -r what from to; do
+	sed "s#$from#$to#" "$tmp/a.nft.elem" >"$tmp/b.nft.elem"
+	not cmp -s "$tmp/a.nft.elem" "$tmp/b.nft.elem" || { echo "Bail out! no such text: $from"; exit 1; }
+	is "found: $what" "$(status difftest --replay -f "$tmp/a.nft.elem" --against "$tmp/b.nft.elem")" 1
+done <<'END'
+another element|7, 9|7, 10
+other data|7 : 1|7 : 2
+another verdict|9 : accept|9 : drop
+another chain|jump one|jump two
+END
+is "not: the same" "$(status difftest --replay -f "$tmp/a.nft.elem")" 0
+
 # What drawn ids excuse ends where no look at one comes before: echo replies, of which one ruleset counts
 # none in an element.
 for _ in 1 2 3 4 5 6 7 8 9; do
